@@ -1,0 +1,51 @@
+"""Places in the text a user wrote: files, spans in them, and paths inside an object."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+FieldPath = tuple[str | int, ...]
+"""Where a value stands inside an object: `("spec", "rules", 0, "matches")`."""
+
+
+def render_path(path: FieldPath) -> str:
+    """Render a path the way kubectl does: `spec.rules[0].matches`; keys with dots are quoted."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif "." in step or "/" in step:
+            text += f'["{step}"]'
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFile:
+    """One input: its display name (`-` for standard input) and its decoded text."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The text's lines without line ends; split on `\\n` only, as YAML marks count them."""
+        return [line.rstrip("\r") for line in self.text.split("\n")]
+
+    def line(self, number: int) -> str:
+        """Line `number`, counted from 1; empty when there is no such line."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a file. Lines and columns count from 1; the end column is exclusive."""
+
+    file: SourceFile
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.line}:{self.column}"
