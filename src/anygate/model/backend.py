@@ -1,0 +1,160 @@
+"""Backends: where requests go, and how connections to them are made."""
+
+from datetime import timedelta
+from typing import Literal
+
+from anygate.model.origin import Node, Origin
+from anygate.model.tls import ClientTls
+
+
+class Endpoint(Node):
+    """One address. `host` is an IP address or a DNS name that Envoy resolves; `unix` is a socket path instead."""
+
+    host: str = ""
+    port: int = 0
+    unix: str = ""
+    hostname: str = ""
+    draining: bool = False
+
+
+class EndpointGroup(Node):
+    """Endpoints that share a zone, a weight among groups (0: only existing sessions) and a priority (0 first)."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    zone: str = ""
+    weight: int = 1
+    priority: int = 0
+
+
+class LoadBalancing(Node):
+    """How an endpoint is chosen. `slow_start` ramps a new endpoint up over a window."""
+
+    kind: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"] = "least_request"
+    table_size: int | None = None
+    slow_start: timedelta | None = None
+    prefer_local_zone: bool = False
+    override_header: str = ""
+
+
+class HttpCheck(Node):
+    """Probe by HTTP."""
+
+    path: str
+    method: str = "GET"
+    host: str = ""
+    statuses: tuple[int, ...] = (200,)
+    expected_text: str = ""
+
+
+class ActiveCheck(Node):
+    """Probe endpoints: by HTTP, gRPC (`grpc_service` may be empty) or TCP with optional payloads."""
+
+    kind: Literal["http", "grpc", "tcp"]
+    http: HttpCheck | None = None
+    grpc_service: str = ""
+    send: bytes | None = None
+    receive: bytes | None = None
+    timeout: timedelta = timedelta(seconds=1)
+    interval: timedelta = timedelta(seconds=3)
+    initial_jitter: timedelta | None = None
+    unhealthy_threshold: int = 3
+    healthy_threshold: int = 1
+
+
+class PassiveCheck(Node):
+    """Take endpoints out that fail (Envoy's outlier detection); `None` keeps Envoy's defaults."""
+
+    consecutive_5xx: int | None = 5
+    consecutive_gateway_errors: int | None = None
+    consecutive_local_failures: int | None = None
+    split_local_errors: bool = False
+    interval: timedelta = timedelta(seconds=3)
+    base_ejection: timedelta = timedelta(seconds=30)
+    max_ejection_percent: int = 10
+    failure_percentage: int | None = None
+    always_eject_one: bool | None = None
+
+
+class CircuitBreaker(Node):
+    """Upper bounds for this backend in each Envoy; `None` keeps Envoy's default of 1024."""
+
+    connections: int | None = None
+    pending: int | None = None
+    requests: int | None = None
+    retries: int | None = None
+    requests_per_connection: int | None = None
+    connections_per_endpoint: int | None = None
+    retry_budget_percent: float | None = None
+    retry_budget_interval: timedelta | None = None
+    retry_budget_min: int | None = None
+
+
+class Keepalive(Node):
+    """TCP keepalive: probes, and the times before the first and between them."""
+
+    probes: int | None = None
+    idle: timedelta | None = None
+    interval: timedelta | None = None
+
+
+class Http2(Node):
+    """HTTP/2 limits; `None` keeps the proxy's default."""
+
+    stream_window: int | None = None
+    connection_window: int | None = None
+    max_streams: int | None = None
+    reset_stream_on_invalid: bool | None = None
+    ping_interval: timedelta | None = None
+    ping_timeout: timedelta | None = None
+
+
+class Dns(Node):
+    """How names are resolved."""
+
+    refresh: timedelta | None = None
+    respect_ttl: bool = True
+    family: Literal["", "v4", "v6", "v4_preferred", "v6_preferred", "all"] = ""
+
+
+class Connection(Node):
+    """Everything about connections to a backend, from the policies that hold for it."""
+
+    balancing: LoadBalancing = LoadBalancing()
+    active_check: ActiveCheck | None = None
+    passive_check: PassiveCheck | None = None
+    panic_threshold: int | None = None
+    circuit_breaker: CircuitBreaker | None = None
+    keepalive: Keepalive | None = None
+    connect_timeout: timedelta | None = None
+    idle_timeout: timedelta | None = None
+    max_connection_duration: timedelta | None = None
+    buffer_limit: int | None = None
+    socket_buffer_limit: int | None = None
+    preconnect_per_endpoint: float | None = None
+    preconnect_predictive: float | None = None
+    proxy_protocol: Literal["", "v1", "v2"] = ""
+    dns: Dns = Dns()
+    http2: Http2 = Http2()
+    use_client_protocol: bool = False
+
+
+class Backend(Node):
+    """One destination; becomes one cluster.
+
+    `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are
+    answered with 503. `dynamic` resolves the request's own host instead.
+    """
+
+    origin: Origin
+    name: str
+    service: str
+    namespace: str = ""
+    port: int = 0
+    protocol: Literal["http1", "http2", "auto", "tcp", "udp"] = "http1"
+    websocket: bool = False
+    groups: tuple[EndpointGroup, ...] = ()
+    tls: ClientTls | None = None
+    connection: Connection = Connection()
+    dynamic: bool = False
+    sticky: bool = False
+    stub: bool = False

@@ -1,0 +1,44 @@
+"""Conditions on an HTTP request."""
+
+from typing import Literal
+
+from anygate.model.origin import Node, Origin
+
+
+class PathMatch(Node):
+    """A condition on the path without its query.
+
+    `prefix` matches whole path elements: `/a` matches `/a` and `/a/b`, not `/ab`. A trailing slash in the
+    value is ignored. `string_prefix` compares characters only. `regex` is RE2 and must match all of the path.
+    """
+
+    kind: Literal["exact", "prefix", "string_prefix", "regex"]
+    value: str
+    ignore_case: bool = False
+
+
+class ValueMatch(Node):
+    """A condition on a named header, query parameter or cookie; `present` ignores the value."""
+
+    name: str
+    kind: Literal["exact", "regex", "prefix", "suffix", "contains", "present", "range"] = "exact"
+    value: str = ""
+    range_start: int = 0
+    range_end: int = 0
+    invert: bool = False
+
+
+class HttpMatch(Node):
+    """All conditions must hold; absent ones match anything.
+
+    `rank` orders matches on one hostname, greatest first; the dialect that read the match fills it by its
+    own specification. Ties go to the older route, then to the name, then to what was written first.
+    """
+
+    origin: Origin
+    path: PathMatch | None = None
+    method: str = ""
+    headers: tuple[ValueMatch, ...] = ()
+    query: tuple[ValueMatch, ...] = ()
+    cookies: tuple[ValueMatch, ...] = ()
+    rank: tuple[int, ...] = ()

@@ -1,0 +1,146 @@
+"""Routes: which request goes to which backend, and what happens to it on the way."""
+
+from datetime import timedelta
+from fractions import Fraction
+from typing import Literal
+
+from anygate.model.edit import HeaderEdit, Redirect, Respond, Rewrite
+from anygate.model.limits import Faults, RateLimit
+from anygate.model.match import HttpMatch
+from anygate.model.origin import Node, Origin
+from anygate.model.retry import Retry
+from anygate.model.security import Cors, Security
+
+
+class Mirror(Node):
+    """A copy of the request sent to `backend`, whose answer is dropped; `share` of the requests, 0 to 1."""
+
+    origin: Origin
+    backend: str
+    numerator: int = 100
+    denominator: int = 100
+
+    @property
+    def share(self) -> Fraction:
+        """The share of requests that are copied."""
+        return Fraction(self.numerator, self.denominator)
+
+
+class BackendTarget(Node):
+    """One weighted destination of a rule.
+
+    `backend` names a `Backend` of the model; empty means that the reference could not be resolved, and its
+    share of the traffic is answered with 500 for HTTP and refused for streams (`reason` says why).
+    The edits, the rewrite and the redirect hold for this share of the traffic only.
+    """
+
+    origin: Origin
+    backend: str = ""
+    weight: int = 1
+    reason: str = ""
+    request_headers: HeaderEdit | None = None
+    response_headers: HeaderEdit | None = None
+    rewrite: Rewrite | None = None
+    redirect: Redirect | None = None
+    mirrors: tuple[Mirror, ...] = ()
+
+
+class Forward(Node):
+    """Send the request to one of the targets, chosen by weight. No usable target answers 500."""
+
+    origin: Origin
+    targets: tuple[BackendTarget, ...] = ()
+
+
+class Session(Node):
+    """Keep a client on one endpoint. The token travels in a cookie or a header of the given name."""
+
+    origin: Origin
+    kind: Literal["cookie", "header"]
+    name: str
+    path: str = "/"
+    permanent: bool = False
+    absolute_timeout: timedelta | None = None
+    idle_timeout: timedelta | None = None
+
+
+class Timeouts(Node):
+    """`None` leaves the proxy's default; zero switches a limit off.
+
+    `request` bounds the whole exchange, `attempt` one try, `stream_idle` silence on a stream,
+    `max_stream` the life of a stream whatever happens on it.
+    """
+
+    request: timedelta | None = None
+    attempt: timedelta | None = None
+    stream_idle: timedelta | None = None
+    max_stream: timedelta | None = None
+
+
+class HashPolicy(Node):
+    """What consistent hashing hashes: the client's address, a header, a cookie or a query parameter."""
+
+    kind: Literal["source_ip", "header", "cookie", "query"]
+    name: str = ""
+    ttl: timedelta | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+class Credential(Node):
+    """A credential put on requests to the backend; `secret` names a generic `Secret` of the model."""
+
+    origin: Origin
+    secret: str
+    header: str = "Authorization"
+    overwrite: bool = False
+
+
+class HttpRule(Node):
+    """One rule of a route: any of `matches` (none: everything) leads to `action`."""
+
+    origin: Origin
+    name: str
+    action: Forward | Redirect | Respond
+    matches: tuple[HttpMatch, ...] = ()
+    request_headers: HeaderEdit | None = None
+    response_headers: HeaderEdit | None = None
+    rewrite: Rewrite | None = None
+    mirrors: tuple[Mirror, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    retry: Retry | None = None
+    session: Session | None = None
+    hash_policies: tuple[HashPolicy, ...] = ()
+    cors: Cors | None = None
+    security: Security | None = None
+    faults: Faults | None = None
+    rate_limit: RateLimit | None = None
+    request_buffer: int | None = None
+    inject: Credential | None = None
+    upgrades: tuple[str, ...] = ("websocket",)
+
+
+class HttpRoute(Node):
+    """Rules for some hostnames (none: every hostname of the server it is attached to).
+
+    `created` is the object's creation time or empty; the older route wins a tie.
+    """
+
+    origin: Origin
+    name: str
+    kind: str = "HTTPRoute"
+    hostnames: tuple[str, ...] = ()
+    rules: tuple[HttpRule, ...] = ()
+    created: str = ""
+
+
+class StreamRoute(Node):
+    """A route for bytes: TCP, UDP, or TLS chosen by the server name (`hostnames`, none: every name)."""
+
+    origin: Origin
+    name: str
+    kind: str
+    targets: tuple[BackendTarget, ...] = ()
+    hostnames: tuple[str, ...] = ()
+    created: str = ""
+    idle_timeout: timedelta | None = None
+    rule: str = ""

@@ -1,0 +1,163 @@
+"""Which rows decide a request on one port, in the order in which they are asked.
+
+Both the Envoy builder and `explain` use this table, so there is one answer to "which rule wins". The order
+follows the Gateway API specification (HTTPRoute `hostnames` and `matches`): the most specific hostname, then
+the match's rank, then the older route, the route's name, and what was written first.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from anygate.model.listener import Server
+from anygate.model.match import HttpMatch
+from anygate.model.route import HttpRoute, HttpRule
+
+ANY_HOST = "*"
+
+
+class Row(NamedTuple):
+    """One line of the table: if `match` holds (None: always), `rule` of `route` decides."""
+
+    route: HttpRoute
+    rule: HttpRule
+    match: HttpMatch | None
+    hostname: str
+
+
+class VirtualHost(NamedTuple):
+    """The rows for one domain: a hostname, `*.suffix` or `*`.
+
+    The server is the one that owns the domain. `misdirected` marks a domain of another HTTPS server on the
+    port, which has to be refused with 421 so that the client opens a connection of its own.
+    """
+
+    domain: str
+    server: Server
+    rows: tuple[Row, ...] = ()
+    misdirected: bool = False
+
+
+def covers(pattern: str, domain: str) -> bool:
+    """Whether `pattern` (a hostname, `*.suffix`, `*` or empty for any) matches all that `domain` matches."""
+    if pattern in ("", ANY_HOST) or pattern == domain:
+        return True
+    return pattern.startswith("*.") and domain.endswith(pattern[1:])
+
+
+def intersect(one: str, other: str) -> str | None:
+    """The more specific of two hostname patterns when one covers the other, else None; empty means any."""
+    if covers(one, other or ANY_HOST):
+        return other or ANY_HOST
+    if covers(other, one or ANY_HOST):
+        return one or ANY_HOST
+    return None
+
+
+def specificity(hostname: str) -> tuple[int, int]:
+    """Order hostnames: exact before wildcard, then by length; greater is more specific."""
+    return (0 if hostname.startswith("*") else 1, len(hostname))
+
+
+def route_hostnames(route: HttpRoute, server: Server) -> tuple[str, ...]:
+    """The hostnames under which `server` serves `route`: each of the route's within the server's own."""
+    wanted = route.hostnames or ("",)
+    found = (intersect(hostname, server.hostname) for hostname in wanted)
+    return tuple(dict.fromkeys(hostname for hostname in found if hostname is not None))
+
+
+def find_domain(domains: Sequence[str] | dict[str, VirtualHost], host: str) -> str | None:
+    """The domain that Envoy picks for a host without port: exact, then the longest wildcard, then `*`."""
+    if host in domains:
+        return host
+    at = host.find(".", 1)
+    while at != -1:
+        if "*" + host[at:] in domains:
+            return "*" + host[at:]
+        at = host.find(".", at + 1)
+    return ANY_HOST if ANY_HOST in domains else None
+
+
+def virtual_hosts(servers: Sequence[Server], neighbours: Sequence[Server] = ()) -> tuple[VirtualHost, ...]:
+    """Lay out the table of the servers that share one port and one way in.
+
+    Plain HTTP servers of a port share one table; each HTTPS server has its own, with the other HTTPS servers of
+    the port as `neighbours`. A domain belongs to the server with the most specific hostname covering it, so
+    that routes of a wider server never answer for a narrower one (listener isolation).
+    """
+    attached = {server.name: _routes_by_hostname(server) for server in servers}
+    owners: dict[str, Server] = {}
+    for server in servers:
+        for domain in (server.hostname or ANY_HOST, *attached[server.name]):
+            best = owners.get(domain)
+            if best is None or specificity(server.hostname) > specificity(best.hostname):
+                owners[domain] = server
+    for domain in owners:
+        for server in servers:
+            if covers(server.hostname, domain) and specificity(server.hostname) > specificity(
+                owners[domain].hostname
+            ):
+                owners[domain] = server
+    hosts = {
+        domain: VirtualHost(domain, server, _rows(domain, attached[server.name]))
+        for domain, server in owners.items()
+    }
+    for other in neighbours:
+        domain = other.hostname or ANY_HOST
+        if domain not in hosts or (not hosts[domain].rows and hosts[domain].server.hostname != other.hostname):
+            hosts[domain] = VirtualHost(domain, other, misdirected=True)
+    return tuple(hosts[domain] for domain in sorted(hosts))
+
+
+_Attached = dict[str, list[HttpRoute]]
+
+
+def _routes_by_hostname(server: Server) -> _Attached:
+    found: _Attached = {}
+    for route in server.routes:
+        for hostname in route_hostnames(route, server):
+            found.setdefault(hostname, []).append(route)
+    return found
+
+
+def _covering(domain: str, attached: _Attached) -> list[str]:
+    """The hostnames of `attached` that cover `domain`, most specific first, without scanning them all."""
+    found = [domain] if domain in attached else []
+    at = domain.find(".", 0 if domain.startswith("*") else 1)
+    if domain.startswith("*."):
+        at = domain.find(".", 2)
+    while at != -1:
+        wildcard = "*" + domain[at:]
+        if wildcard in attached:
+            found.append(wildcard)
+        at = domain.find(".", at + 1)
+    if domain != ANY_HOST and ANY_HOST in attached:
+        found.append(ANY_HOST)
+    return found
+
+
+def _rows(domain: str, attached: _Attached) -> tuple[Row, ...]:
+    ordered: list[tuple[tuple[object, ...], Row]] = []
+    seen: set[int] = set()
+    for level, hostname in enumerate(_covering(domain, attached)):
+        for route in attached[hostname]:
+            if id(route) in seen:
+                continue
+            seen.add(id(route))
+            ordered.extend((_key(level, row), row) for row in _expand(route, hostname))
+    ordered.sort(key=lambda pair: pair[0])
+    return tuple(row for _, row in ordered)
+
+
+def _expand(route: HttpRoute, hostname: str) -> list[Row]:
+    return [
+        Row(route, rule, match, hostname) for rule in route.rules for match in (rule.matches or (None,))
+    ]
+
+
+def _key(level: int, row: Row) -> tuple[object, ...]:
+    """Sort key; Python's sort is stable, so rules and matches keep the order in which they were written.
+
+    A route without a creation time counts as newest: it has not been created yet.
+    """
+    rank = tuple(-number for number in row.match.rank) if row.match else ()
+    return (level, rank, row.route.created or "9999", row.route.name)
