@@ -1,7 +1,10 @@
 """Places in the text a user wrote: files, spans in them, and paths inside an object."""
 
+from array import array
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+from re import finditer
 
 FieldPath = tuple[str | int, ...]
 """Where a value stands inside an object: `("spec", "rules", 0, "matches")`."""
@@ -35,6 +38,23 @@ class SourceFile:
     def line(self, number: int) -> str:
         """Line `number`, counted from 1; empty when there is no such line."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    @cached_property
+    def line_starts(self) -> "array[int]":
+        """The offset of each line's first character."""
+        starts = array("L", [0])
+        starts.extend(found.end() for found in finditer("\n", self.text))
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column, both counted from 1, of the character at `offset`."""
+        starts = self.line_starts
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def span(self, start: int, end: int) -> "Span":
+        """The span between two offsets."""
+        return Span(self, *self.position(start), *self.position(end))
 
 
 @dataclass(frozen=True)

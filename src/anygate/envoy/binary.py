@@ -25,10 +25,13 @@ def executable() -> Path:
     return found
 
 
-@cache
 def version(path: Path | None = None) -> str:
-    """Return the version of an Envoy such as `1.40.0`. This starts the executable, so keep it off hot paths."""
-    envoy = path or executable()
+    """Return the version of an Envoy such as `1.40.0`. It starts the executable: not for hot paths."""
+    return _version_of(path or executable())
+
+
+@cache
+def _version_of(envoy: Path) -> str:
     try:
         answer = subprocess.run(  # noqa: S603
             [envoy, "--version"], capture_output=True, text=True, timeout=30, check=True

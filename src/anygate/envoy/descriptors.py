@@ -1,10 +1,12 @@
-"""Envoy's API as its executable carries it: the protobuf descriptors, found by a scan and loaded into a pool.
+"""Envoy's API as its executable carries it: the protobuf descriptors, found by a scan and loaded into a
+pool.
 
-The executable holds one serialised FileDescriptorProto per API file. Reading them there gives the whole API (alpha
-extensions and validation rules included) in exactly the version that we run. The pool is private, so nothing that
-another package registers in the default pool can clash with it.
+The executable holds one serialised FileDescriptorProto per API file. Reading them there gives the whole
+API (alpha extensions and validation rules included) in the version that we run. The pool is private, so
+nothing that another package registers in the default pool can clash with it.
 
-A scan takes about 0.1 s. Its result is kept in `$XDG_CACHE_HOME/anygate/`, which makes later loads take about 10 ms.
+A scan takes about 0.1 s. Its result is kept in `$XDG_CACHE_HOME/anygate/`; a load from there takes about
+10 ms.
 """
 
 import mmap
@@ -27,12 +29,12 @@ _FORMAT = b"anygate descriptors 1\n"
 _DIGEST = 16
 _NEEDED = "envoy/config/listener/v3/listener.proto"
 
-# A FileDescriptorProto begins with its name (field 1) and goes on with a package (2), a dependency (3) or a message (4).
+# A FileDescriptorProto begins with its name (field 1), then a package (2), a dependency (3) or a message (4).
 _START = re.compile(rb"\n([\x08-\x7f])([a-z][a-zA-Z0-9_/.-]+\.proto)(?=[\x12\x1a\x22])")
 _LENGTH_DELIMITED, _VARINT = 2, 0
-_DEPENDENCY = 3
-_WIRE_TYPES = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 0, 11: 0, 12: 2, 14: 0, 15: 2}
-_ONCE = {1, 2, 8, 9, 12, 14}
+_DEPENDENCY, _SYNTAX = 3, 12
+_WIRE_TYPES = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 0, 11: 0, 12: 2}
+_ONCE = {1, 2, 8, 9}
 
 
 class _File(NamedTuple):
@@ -54,7 +56,7 @@ def pool() -> DescriptorPool:
 
 
 def load_files(envoy: Path) -> list[bytes]:
-    """Return the serialised API files of an executable, imported ones first, from the cache where possible."""
+    """Return the serialised API files of an executable, imported ones first, from the cache if it can."""
     cached = _cache_path(envoy)
     files = _read_cache(cached) if cached else None
     if files is None:
@@ -106,6 +108,8 @@ def _walk(content: mmap.mmap, start: int) -> _File:
             if number == _DEPENDENCY:
                 imports.append(content[after:end].decode("ascii", "replace"))
             position, last = end, number
+            if number == _SYNTAX:
+                break
     return _File(content[start:position], tuple(imports))
 
 
@@ -115,7 +119,7 @@ def _varint(content: mmap.mmap, position: int) -> tuple[int, int]:
         byte = content[position]
         position += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:
+        if byte < 0x80 or shift > 63:
             return value, position
         shift += 7
 

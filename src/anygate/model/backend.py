@@ -142,7 +142,8 @@ class Backend(Node):
     """One destination; becomes one cluster.
 
     `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are
-    answered with 503. `dynamic` resolves the request's own host instead.
+    answered with 503. `dynamic` resolves the request's own host instead. `fallback` says that a rule uses it
+    only when its other backends are unhealthy; the reader then joins them into one backend with priorities.
     """
 
     origin: Origin
@@ -158,3 +159,4 @@ class Backend(Node):
     dynamic: bool = False
     sticky: bool = False
     stub: bool = False
+    fallback: bool = False

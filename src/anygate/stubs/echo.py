@@ -84,7 +84,6 @@ class Answer:
     padding: int = 0
     chunks: int | None = None
     delay: float = 0.0
-    reset: bool = False
 
     @property
     def length(self) -> int:
@@ -171,7 +170,6 @@ def _obey(orders: Orders, headers: list[tuple[str, str]], echoed: bytes) -> Answ
         max(0, orders.body_size - len(echoed)),
         orders.chunks,
         orders.delay,
-        orders.reset,
     )
 
 

@@ -24,7 +24,6 @@ class Orders:
     status: int | None = None
     delay: float = 0.0
     chunks: int | None = None
-    reset: bool = False
     body_size: int = 0
 
 
@@ -43,9 +42,13 @@ def read_orders(headers: Iterable[tuple[str, str]], *, grpc: bool = False) -> Or
         status=_status(found.get("x-stub-status"), grpc=grpc),
         delay=parse_delay(found.get("x-stub-delay", "0")),
         chunks=_count(found, "x-stub-chunks", 1, _MOST_CHUNKS),
-        reset=found.get("x-stub-reset", "").lower() in ("1", "true"),
         body_size=_count(found, "x-stub-body-size", 0, _LARGEST_BODY) or 0,
     )
+
+
+def is_reset_ordered(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether the caller wants the connection or stream dropped instead of an answer."""
+    return any(name.lower() == "x-stub-reset" and value in ("1", "true") for name, value in headers)
 
 
 def parse_delay(text: str) -> float:

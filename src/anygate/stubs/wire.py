@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol, cast
 
+from anygate.stubs.open_connections import OpenConnections
 from anygate.stubs.request_log import RequestLog
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -32,10 +33,10 @@ class Wire(asyncio.Protocol):
 
     __slots__ = ("_closing", "_engine", "_open", "_sniffed", "_transport", "blocked", "log")
 
-    def __init__(self, log: RequestLog, open_wires: "set[Wire]") -> None:
+    def __init__(self, log: RequestLog, open_connections: OpenConnections) -> None:
         self.log = log
         self.blocked = False
-        self._open = open_wires
+        self._open = open_connections
         self._engine: Engine | None = None
         self._sniffed = b""
         self._closing = False

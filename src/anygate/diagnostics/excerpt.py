@@ -1,0 +1,135 @@
+"""The lines of source shown with a diagnostic, and when they must not be shown."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from anygate.diagnostics.diagnostic import Diagnostic
+from anygate.diagnostics.source import SourceFile, Span
+
+_MARKER = re.compile(r"(?:---|\.\.\.)(?:\s|\Z)")
+_SECRET = re.compile(r"kind\b[^\n]{0,24}?Secret", re.IGNORECASE)
+_CONTENT = re.compile(r"\b(?:data|stringData)\b", re.IGNORECASE)
+_CONTENT_ALONE = re.compile(r"\bstringData\b|PRIVATE KEY", re.IGNORECASE)
+_TAB_WIDTH = 4
+_ELLIPSIS = "…"
+
+
+def escape_text(text: str) -> str:
+    """Text of a user's made harmless to a terminal: control and formatting characters become escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape_character(char) for char in text)
+
+
+def _escape_character(char: str) -> str:
+    code = ord(char)
+    if char in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
+    if unicodedata.category(char) == "Zs":
+        return " "
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
+    """The line before, the line itself, carets below what is meant, the line after; nothing if it may be secret."""
+    span = found.span
+    if span is None or not span.file.text:
+        return []
+    first, last = _document_lines(span.file, span.line)
+    if _may_be_secret(found, span.file, first, last):
+        return []
+    gutter = len(str(span.line + 1))
+    rows: list[str] = []
+    for number in (span.line - 1, span.line, span.line + 1):
+        line = span.file.line(number)
+        is_subject = number == span.line
+        if not is_subject and not (first <= number <= last and line.strip()):
+            continue
+        start, end = _columns(span, line)
+        shown, offset, caret = _crop_line(line, start, end, width)
+        rows.append(f"{number:>{gutter}} | {shown}".rstrip())
+        if is_subject:
+            rows.append(f"{'':>{gutter}} | {' ' * offset}{'^' * caret}")
+    return rows
+
+
+def _columns(span: Span, line: str) -> tuple[int, int]:
+    """What of the span is on its first line, as offsets in that line; at least one character."""
+    start = min(span.column - 1, len(line))
+    end = min(span.end_column - 1, len(line)) if span.end_line == span.line else len(line.rstrip())
+    return start, max(end, start + 1)
+
+
+def _crop_line(line: str, start: int, end: int, width: int) -> tuple[str, int, int]:
+    """The part of a line around the caret as it is shown, and the caret's offset and length in cells."""
+    cells = [_show(char) for char in line[: max(end, start) + 2 * width]]
+    before, after = 0, len(cells)
+    if sum(map(_cells, cells)) > width or len(line) > len(cells):
+        before = max(0, min(start - width // 3, len(cells)))
+        if before <= 10 and start < width // 2:
+            before = 0
+        room = width
+        after = before
+        while after < len(cells) and room >= _cells(cells[after]):
+            room -= _cells(cells[after])
+            after += 1
+    shown = "".join(cells[before:after])
+    prefix = _ELLIPSIS if before else ""
+    suffix = _ELLIPSIS if after < len(line) else ""
+    offset = len(prefix) + sum(map(_cells, cells[before:start]))
+    caret = sum(map(_cells, cells[start : min(end, after)]))
+    return prefix + shown + suffix, offset, max(caret, 1)
+
+
+def _show(char: str) -> str:
+    return " " * _TAB_WIDTH if char == "\t" else escape_text(char)
+
+
+def _cells(shown: str) -> int:
+    """How many terminal cells a shown character takes."""
+    if shown.isascii():
+        return len(shown)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in shown
+    )
+
+
+def _document_lines(file: SourceFile, line: int) -> tuple[int, int]:
+    """The first and last line of the document around a line; its neighbours may belong to others."""
+    starts = _marker_lines(file)
+    first = max((number for number in starts if number <= line), default=1)
+    last = min((number for number in starts if number > line), default=len(file.lines) + 1)
+    return first, last - 1
+
+
+@lru_cache(maxsize=16)
+def _marker_lines(file: SourceFile) -> tuple[int, ...]:
+    return tuple(
+        number
+        for number, line in enumerate(file.lines, 1)
+        if line[:3] in ("---", "...") and _MARKER.match(line)
+    )
+
+
+def _may_be_secret(found: Diagnostic, file: SourceFile, first: int, last: int) -> bool:
+    """Whether the document around a diagnostic may hold a Secret's data.
+
+    A single line of JSON holds a whole Secret, so no part of a Secret is shown. Where the document could not be
+    parsed its text decides; where it holds other objects too, such as a List, also their lines stay hidden.
+    """
+    if found.object is not None and found.object.kind == "Secret":
+        return True
+    holds_secret, holds_content, content_alone = _search_document(file, first, last)
+    if found.object is None:
+        return holds_secret or content_alone
+    return holds_secret and holds_content
+
+
+@lru_cache(maxsize=256)
+def _search_document(file: SourceFile, first: int, last: int) -> tuple[bool, bool, bool]:
+    text = "\n".join(file.lines[first - 1 : last])
+    patterns = (_SECRET, _CONTENT, _CONTENT_ALONE)
+    holds_secret, holds_content, content_alone = (bool(pattern.search(text)) for pattern in patterns)
+    return holds_secret, holds_content, content_alone

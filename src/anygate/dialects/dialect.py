@@ -1,0 +1,66 @@
+"""What a dialect is: a name, the kinds it knows, and how they are read into the model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from anygate.diagnostics import ObjectRef, Report
+from anygate.manifests.index import Index
+from anygate.manifests.kind import Kind
+from anygate.model import Model
+
+
+class KindEntry(NamedTuple):
+    """How to read one kind: its model and the API versions that model accepts."""
+
+    model: type[Kind]
+    versions: tuple[str, ...]
+    namespaced: bool = True
+
+
+class ReadCache:
+    """What a dialect keeps between two compiles of nearly the same manifests.
+
+    Everything in it is the result of a pure function and is stored under all of that function's inputs, so a
+    hit can never be stale. Only what the last compile used is kept.
+    """
+
+    def __init__(self) -> None:
+        self._used: dict[Any, Any] = {}
+        self._last: dict[Any, Any] = {}
+
+    def get(self, key: Any) -> Any | None:
+        """The value stored under `key`, which is then kept for the next compile too."""
+        found = self._used.get(key)
+        if found is None:
+            found = self._last.get(key)
+            if found is not None:
+                self._used[key] = found
+        return found
+
+    def put(self, key: Any, value: Any) -> None:
+        """Store a value."""
+        self._used[key] = value
+
+    def turn(self) -> None:
+        """End one compile: forget what it did not use."""
+        self._last, self._used = self._used, {}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a dialect made of its objects."""
+
+    model: Model = field(default_factory=Model)
+    statuses: Mapping[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Dialect(Protocol):
+    """One family of manifests. `kinds` is keyed by API group and kind."""
+
+    name: str
+    kinds: Mapping[tuple[str, str], KindEntry]
+
+    def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
+        """Read every object of this dialect's kinds into the model."""
+        ...

@@ -1,0 +1,174 @@
+"""References to backends, resolved to `Backend`s of the model.
+
+Follows the Gateway API reference for BackendObjectReference, ReferenceGrant and BackendTLSPolicy, and Envoy
+Gateway's Backend. A reference that cannot be resolved is a `Fault`; its share of the traffic fails.
+"""
+
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from anygate.diagnostics import ObjectRef, Rule, Severity
+from anygate.dialects.gateway_api.backend_tls import BackendTls
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, Context, Fault, origin, ref_of
+from anygate.dialects.gateway_api.endpoints import find_endpoints
+from anygate.dialects.gateway_api.envoy_backend import read_envoy_backend
+from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND, REF_NOT_PERMITTED
+from anygate.dialects.gateway_api.kinds.references import BackendObjectReference
+from anygate.manifests.core import Service
+from anygate.manifests.grants import is_granted
+from anygate.manifests.kind import Kind
+from anygate.model.backend import Backend
+
+NO_ENDPOINTS = Rule(
+    "no-endpoints",
+    Severity.NOTE,
+    what="A Service that routes use has no endpoints in the manifests.",
+    why="Outside a cluster nothing says where its pods are, so its requests are answered with 503.",
+    wrong="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop}
+    spec: {ports: [{port: 8080}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec: {parentRefs: [{name: web}], rules: [{backendRefs: [{name: shop, port: 8080}]}]}
+    """,
+    right="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop}
+    spec: {ports: [{port: 8080}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
+    addressType: IPv4
+    ports: [{port: 8080}]
+    endpoints: [{addresses: [127.0.0.1]}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec: {parentRefs: [{name: web}], rules: [{backendRefs: [{name: shop, port: 8080}]}]}
+    """,
+)
+
+_HTTP2 = ("kubernetes.io/h2c", "grpc", "h2c", "http2", "gateway.envoyproxy.io/h2c")
+_WEBSOCKET = ("kubernetes.io/ws", "kubernetes.io/wss", "gateway.envoyproxy.io/ws", "gateway.envoyproxy.io/wss")
+
+
+class Resolved(NamedTuple):
+    """A reference that leads to a backend of the model."""
+
+    backend: str
+
+
+class Backends:
+    """Resolves references; every backend that something refers to is registered in the context once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+                self._tls = BackendTls(context)
+        self._known: dict[tuple[Any, ...], Resolved | Fault] = {}
+
+    def resolve(self, reference: BackendObjectReference, source: ObjectRef, protocol: str = "") -> Resolved | Fault:
+        """Resolve a reference made by `source`.
+
+        `protocol` overrides what the Service says: `http2` for gRPC routes, `tcp` and `udp` for streams.
+        """
+        target = ref_of(reference, source.namespace, "", "Service")
+        key = (source.group, source.kind, source.namespace, target, reference.port, protocol)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._resolve(target, reference.port, source, protocol)
+        return found
+
+    def _resolve(
+        self, target: ObjectRef, port: int | None, source: ObjectRef, protocol: str
+    ) -> Resolved | Fault:
+        if (target.group, target.kind) not in (("", "Service"), (ENVOY_GATEWAY, "Backend")):
+            text = f"a {target.kind} of group {target.group or 'core'} cannot be a backend"
+            return Fault(INVALID_KIND, "InvalidKind", text, "use a Service or an Envoy Gateway Backend")
+        if target.namespace != source.namespace and not is_granted(
+            self._context.index, source.group, source.kind, source.namespace, *target
+        ):
+            text = f"no ReferenceGrant in namespace {target.namespace} allows {source.kind}s of namespace "
+            text += f"{source.namespace} to refer to {target}"
+            hint = f"add a ReferenceGrant to namespace {target.namespace}"
+            return Fault(REF_NOT_PERMITTED, "RefNotPermitted", text, hint)
+        item = self._context.index.get(*target)
+        if item is None:
+            known = self._context.index.all(target.group, target.kind)
+            names = [one.name for one in known if one.namespace == target.namespace]
+            close = get_close_matches(target.name, names, 1)
+            hint = f'did you mean "{close[0]}"?' if close else ""
+            return Fault(BACKEND_NOT_FOUND, "BackendNotFound", f"there is no {target}", hint)
+        if target.kind == "Backend":
+            return self._register_backend(item, protocol)
+        assert isinstance(item, Service)
+        return self._register_service(item, port or 0, protocol)
+
+    def _register_service(self, item: Service, port: int, protocol: str) -> Resolved | Fault:
+        ref = item.manifest.ref
+        entry = next((one for one in item.spec.ports if one.port == port), None)
+        if entry is None:
+            ports = ", ".join(str(one.port) for one in item.spec.ports)
+            text = f"{ref} has no port {port}"
+            return Fault(BACKEND_NOT_FOUND, "BackendNotFound", text, f"its ports are {ports}" if ports else "")
+        said = entry.app_protocol or ""
+        spoken = protocol or ("http2" if said in _HTTP2 else "http1")
+        name = f"{ref.kind}/{ref.namespace}/{ref.name}/{port}"
+        if protocol == "http2" and said not in _HTTP2 or protocol in ("tcp", "udp"):
+            name += f"/{protocol}"
+        if name in self._context.backends:
+            return Resolved(name)
+        tls = self._tls.find(ref, entry.name or "")
+        if isinstance(tls, Fault):
+            return tls
+        groups = find_endpoints(self._context.index, item, entry)
+        if groups is None:
+            groups = ()
+            self._context.add(
+                NO_ENDPOINTS,
+                f"{ref} has no endpoints here; its requests are answered with 503",
+                item.manifest,
+                ("metadata", "name"),
+                hint=f"run with --stub, or with --resolve {ref.name}=127.0.0.1:PORT",
+            )
+        self._context.backends[name] = Backend(
+            origin=origin(item.manifest),
+            name=name,
+            service=ref.name,
+            namespace=ref.namespace,
+            port=port,
+            protocol=spoken,  # type: ignore[arg-type]
+            websocket=said in _WEBSOCKET,
+            groups=groups,
+            tls=tls,
+        )
+        return Resolved(name)
+
+    def _register_backend(self, item: Kind, protocol: str) -> Resolved | Fault:
+        ref = item.manifest.ref
+        name = f"{ref.kind}/{ref.namespace}/{ref.name}" + (f"/{protocol}" if protocol else "")
+        if name not in self._context.backends:
+            policy = self._tls.find(ref, "")
+            if isinstance(policy, Fault):
+                return policy
+            backend = read_envoy_backend(self._context, item, name, protocol, policy)
+            if isinstance(backend, Fault):
+                return backend
+            self._context.backends[name] = backend
+        return Resolved(name)

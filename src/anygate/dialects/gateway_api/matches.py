@@ -1,0 +1,77 @@
+"""Matches of HTTPRoute and GRPCRoute rules, with the rank that the Gateway API gives them.
+
+The order is that of HTTPRouteRule `matches` and GRPCRouteRule `matches` in the API reference; regular
+expressions, whose place the API leaves open, stand between exact paths and prefixes, as in Envoy Gateway.
+"""
+
+import re
+
+from anygate.diagnostics import FieldPath
+from anygate.dialects.gateway_api.context import origin
+from anygate.dialects.gateway_api.kinds.grpcroute import GRPCMethodMatch, GRPCRouteMatch
+from anygate.dialects.gateway_api.kinds.httproute import HTTPHeaderMatch, HTTPRouteMatch
+from anygate.manifests.object import Manifest
+from anygate.model.match import HttpMatch, PathMatch, ValueMatch
+from anygate.model.origin import Origin
+
+_PATH_KINDS = {"Exact": "exact", "PathPrefix": "prefix", "RegularExpression": "regex"}
+_PATH_RANK = {"exact": 3, "regex": 2, "prefix": 1}
+
+
+def read_http_match(manifest: Manifest, match: HTTPRouteMatch, path: FieldPath, rule: Origin) -> HttpMatch:
+    """One match of an HTTPRoute rule; `rule` is the origin that stands in when the match was not written."""
+    kind = _PATH_KINDS[match.path.type]
+    value = match.path.value
+    headers = _headers(match.headers)
+    query = tuple(
+        ValueMatch(name=one.name, kind="exact" if one.type == "Exact" else "regex", value=one.value)
+        for one in match.query_params
+    )
+    rank = (_PATH_RANK[kind], len(value), 1 if match.method else 0, len(headers), len(query))
+    everything = kind == "prefix" and value == "/"
+    return HttpMatch(
+        origin=origin(manifest, path),
+        path=None if everything else PathMatch(kind=kind, value=value),  # type: ignore[arg-type]
+        method=match.method or "",
+        headers=headers,
+        query=query,
+        rank=rank,
+    )
+
+
+def read_grpc_match(manifest: Manifest, match: GRPCRouteMatch, path: FieldPath, rule: Origin) -> HttpMatch:
+    """One match of a GRPCRoute rule: a call's path is `/service/method`."""
+    headers = _headers(match.headers)  # type: ignore[arg-type]
+    call = match.method
+    service, method = (call.service or "", call.method or "") if call else ("", "")
+    exact = call is not None and call.type == "Exact"
+    rank = (4 if exact and service and method else 1, len(service), len(method), len(headers), 0)
+    return HttpMatch(
+        origin=origin(manifest, path),
+        path=_grpc_path(call) if call else None,
+        headers=headers,
+        rank=rank,
+    )
+
+
+def _grpc_path(call: GRPCMethodMatch) -> PathMatch:
+    service, method = call.service or "", call.method or ""
+    if call.type == "Exact":
+        if service and method:
+            return PathMatch(kind="exact", value=f"/{service}/{method}")
+        if service:
+            return PathMatch(kind="string_prefix", value=f"/{service}/")
+        return PathMatch(kind="regex", value=f"/[^/]+/{re.escape(method)}")
+    return PathMatch(kind="regex", value=f"/{service or '[^/]+'}/{method or '[^/]+'}")
+
+
+def _headers(headers: tuple[HTTPHeaderMatch, ...]) -> tuple[ValueMatch, ...]:
+    """Header conditions; of names that differ only in case the first counts, as the API says."""
+    kept: dict[str, ValueMatch] = {}
+    for one in headers:
+        kind = "exact" if one.type == "Exact" else "regex"
+        kept.setdefault(
+            one.name.lower(),
+            ValueMatch(name=one.name.lower(), kind=kind, value=one.value),  # type: ignore[arg-type]
+        )
+    return tuple(kept.values())

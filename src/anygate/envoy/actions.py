@@ -1,0 +1,287 @@
+"""What a rule does with a request, as Envoy's route actions.
+
+Reference: envoy/config/route/v3/route_components.proto (RouteAction, WeightedCluster, RedirectAction,
+DirectResponseAction, RetryPolicy).
+"""
+
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from anygate.envoy.api import build, uint32
+from anygate.envoy.edits import build_header_fields, build_path_rewrite
+from anygate.envoy.names import UNRESOLVED
+from anygate.model.edit import Redirect, Respond, Rewrite
+from anygate.model.match import PathMatch
+from anygate.model.retry import Retry
+from anygate.model.route import BackendTarget, Forward, HashPolicy, HttpRule, Mirror, Timeouts
+
+_ROUTE = "envoy.config.route.v3."
+_MILLION = 1_000_000
+_TOTAL_WEIGHT = 2**32 - 1
+_FAULT = 500
+_WELL_KNOWN = {"http": 80, "https": 443}
+_REDIRECTS = {
+    301: "MOVED_PERMANENTLY",
+    302: "FOUND",
+    303: "SEE_OTHER",
+    307: "TEMPORARY_REDIRECT",
+    308: "PERMANENT_REDIRECT",
+}
+_WITH_PORT = {"name": ":authority", "string_match": {"safe_regex": {"regex": r".*:[0-9]+"}}}
+
+
+class Way(NamedTuple):
+    """How requests reach a rule: what a client sees as scheme and port, and where it finds ports that were moved."""
+
+    scheme: str
+    port: int
+    moved: tuple[tuple[int, int], ...] = ()
+
+    def visible(self, port: int) -> int:
+        """The port at which a client finds what the manifests call `port`."""
+        return dict(self.moved).get(port, port)
+
+
+class Variant(NamedTuple):
+    """The fields of a Route that say what it does, for those requests that hold to `narrower` match fields too."""
+
+    fields: dict[str, Any]
+    narrower: dict[str, Any]
+    body_size: int = 0
+
+
+def build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Variant]:
+    """Build what a rule does; the last variant takes every request that the ones before it left."""
+    if isinstance(rule.action, Respond):
+        return [_responding(rule.action)]
+    if isinstance(rule.action, Redirect):
+        return _redirecting(rule.action, path, way)
+    targets = tuple(target for target in rule.action.targets if target.weight > 0)
+    if not any(target.backend or target.redirect for target in targets):
+        return [failing()]
+    if len(targets) > 1 and any(_stands_alone(target) for target in targets):
+        return _split(rule, rule.action, targets, path, way)
+    if targets[0].redirect is not None:
+        return _redirecting(targets[0].redirect, path, way)
+    return [Variant({"route": _forwarding(rule, targets, path)}, {})]
+
+
+def failing() -> Variant:
+    """Build the answer to requests whose rule cannot be carried out."""
+    return Variant({"direct_response": {"status": _FAULT}}, {})
+
+
+def _responding(respond: Respond) -> Variant:
+    answer: dict[str, Any] = {"status": respond.status}
+    if respond.body:
+        answer["body"] = {"inline_string": respond.body}
+    fields: dict[str, Any] = {"direct_response": answer}
+    if respond.content_type:
+        fields["response_headers_to_add"] = [
+            {
+                "header": {"key": "content-type", "value": respond.content_type.replace("%", "%%")},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ]
+    return Variant(fields, {}, len(respond.body.encode()))
+
+
+def _redirecting(redirect: Redirect, path: PathMatch | None, way: Way) -> list[Variant]:
+    """Build a redirect with the port that the Gateway API's HTTPRequestRedirectFilter asks for.
+
+    Envoy keeps the port of the request's own host unless it is given one, and shows a port it is given even where
+    the scheme implies it. A host that carries a port is therefore matched first where another port has to be shown.
+    """
+    scheme = redirect.scheme or way.scheme
+    port = redirect.port or (_WELL_KNOWN.get(redirect.scheme, way.port) if redirect.scheme else way.port)
+    if not redirect.host:
+        port = way.visible(port)
+    implied = port == _WELL_KNOWN.get(scheme)
+    rewritten = build_path_rewrite(redirect.path, path)
+    if redirect.path is not None and redirect.path.kind == "full":
+        rewritten = {"path_redirect": redirect.path.value}
+    fields = {
+        "scheme_redirect": redirect.scheme or None,
+        "host_redirect": redirect.host or None,
+        "response_code": _REDIRECTS.get(redirect.status, "FOUND"),
+        **rewritten,
+    }
+    shown = Variant({"redirect": {**fields, "port_redirect": port}}, {})
+    if not implied:
+        return [shown]
+    silent = Variant({"redirect": fields}, {})
+    if redirect.host or not (redirect.scheme or redirect.port):
+        return [silent]
+    return [shown._replace(narrower={"headers": [_WITH_PORT]}), silent]
+
+
+def _stands_alone(target: BackendTarget) -> bool:
+    """Whether a target needs a Route of its own, because ClusterWeight has no field for what it changes."""
+    rewrite = target.rewrite
+    beyond_host = rewrite is not None and (rewrite.path or rewrite.host_header or rewrite.host_from_backend)
+    return bool(beyond_host or target.redirect or target.mirrors)
+
+
+def _split(
+    rule: HttpRule, forward: Forward, targets: tuple[BackendTarget, ...], path: PathMatch | None, way: Way
+) -> list[Variant]:
+    """Build one Route for each target, chosen by fraction.
+
+    Envoy draws one random number for a request and compares it with the fraction of every Route it tries, so
+    cumulative fractions share requests out exactly.
+    """
+    total = sum(target.weight for target in targets)
+    variants: list[Variant] = []
+    taken = 0
+    for target in targets:
+        taken += target.weight
+        narrower = {} if taken == total else {"runtime_fraction": _fraction(Fraction(taken, total))}
+        if target.redirect is not None:
+            made = _redirecting(target.redirect, path, way)
+        elif target.backend:
+            made = [Variant({"route": _forwarding(rule, (target,), path)}, {})]
+        else:
+            made = [failing()]
+        variants.extend(each._replace(narrower={**each.narrower, **narrower}) for each in made)
+    return variants
+
+
+def _fraction(share: Fraction) -> dict[str, Any]:
+    return {"default_value": {"numerator": round(share * _MILLION), "denominator": "MILLION"}}
+
+
+def _forwarding(rule: HttpRule, targets: tuple[BackendTarget, ...], path: PathMatch | None) -> dict[str, Any]:
+    alone = targets[0] if len(targets) == 1 else None
+    rewrites = [rewrite for rewrite in (rule.rewrite, alone.rewrite if alone else None) if rewrite]
+    mirrors = (*rule.mirrors, *(alone.mirrors if alone else ()))
+    fields: dict[str, Any] = {
+        **_build_clusters(targets),
+        "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
+        "request_mirror_policies": [build_mirror(mirror) for mirror in mirrors if mirror.backend],
+        "hash_policy": [build_hash_policy(policy) for policy in rule.hash_policies],
+        "upgrade_configs": build_upgrades(rule.upgrades),
+        **build_times(rule.timeouts),
+    }
+    for rewrite in rewrites:
+        fields.update(_host_rewrite(rewrite))
+        if rewrite.path is not None:
+            fields.pop("prefix_rewrite", None)
+            fields.pop("regex_rewrite", None)
+            fields.update(build_path_rewrite(rewrite.path, path))
+    if rule.retry is not None or rule.timeouts.attempt is not None:
+        fields["retry_policy"] = build_retry(rule.retry, rule.timeouts)
+    return fields
+
+
+def _build_clusters(targets: tuple[BackendTarget, ...]) -> dict[str, Any]:
+    if len(targets) == 1 and targets[0].request_headers is None and targets[0].response_headers is None:
+        return {"cluster": targets[0].backend}
+    # Envoy refuses weights whose sum is beyond 32 bits.
+    scale = max(1, -(-sum(target.weight for target in targets) // _TOTAL_WEIGHT))
+    return {
+        "weighted_clusters": {
+            "clusters": [
+                {
+                    "name": target.backend or UNRESOLVED,
+                    "weight": uint32(max(1, target.weight // scale)),
+                    "host_rewrite_literal": (target.rewrite.host or None) if target.rewrite else None,
+                    **build_header_fields(target.request_headers, "request", target.origin),
+                    **build_header_fields(target.response_headers, "response", target.origin),
+                }
+                for target in targets
+            ]
+        }
+    }
+
+
+def _host_rewrite(rewrite: Rewrite) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    if rewrite.host:
+        chosen["host_rewrite_literal"] = rewrite.host
+    elif rewrite.host_header:
+        chosen["host_rewrite_header"] = rewrite.host_header
+    elif rewrite.host_from_backend:
+        chosen["auto_host_rewrite"] = {"value": True}
+    return chosen
+
+
+def build_mirror(mirror: Mirror) -> dict[str, Any]:
+    """Build a RequestMirrorPolicy. The copy keeps the host, to which Envoy would append `-shadow`."""
+    share = min(mirror.share, Fraction(1))
+    return {
+        "cluster": mirror.backend,
+        "runtime_fraction": None if share == 1 else _fraction(share),
+        "disable_shadow_host_suffix_append": True,
+    }
+
+
+def build_times(timeouts: Timeouts) -> dict[str, Any]:
+    """Build the time limits of a RouteAction.
+
+    Envoy's own default of 15 s for an exchange cuts off streams and long answers, and no manifest asked for it: the
+    exchange is unlimited unless a limit is given. The silence on a stream stays limited by Envoy's 5 minutes.
+    """
+    longest = timeouts.max_stream
+    return {
+        "timeout": timeouts.request or timedelta(0),
+        "idle_timeout": timeouts.stream_idle,
+        "max_stream_duration": None if longest is None else {"max_stream_duration": longest},
+    }
+
+
+def build_retry(retry: Retry | None, timeouts: Timeouts) -> dict[str, Any]:
+    """Build a RetryPolicy. Without a retry it still carries the limit for the one attempt that is made."""
+    if retry is None:
+        return {"per_try_timeout": timeouts.attempt}
+    triggers = [*retry.triggers]
+    if retry.statuses and "retriable-status-codes" not in triggers:
+        triggers.append("retriable-status-codes")
+    first = retry.backoff or (timedelta(milliseconds=25) if retry.max_backoff else None)
+    return {
+        "retry_on": ",".join(triggers),
+        "num_retries": uint32(retry.attempts),
+        "per_try_timeout": retry.per_try_timeout if retry.per_try_timeout is not None else timeouts.attempt,
+        "retriable_status_codes": retry.statuses,
+        "retry_back_off": None if first is None else {"base_interval": first, "max_interval": retry.max_backoff},
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": _previous_hosts(),
+            }
+        ],
+        "host_selection_retry_max_attempts": 5,
+    }
+
+
+def _previous_hosts() -> Any:
+    name = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    return build("google.protobuf.Any", type_url=f"type.googleapis.com/{name}")
+
+
+def build_hash_policy(policy: HashPolicy) -> dict[str, Any]:
+    """Build a HashPolicy. A cookie with a lifetime is made by Envoy for clients that have none."""
+    if policy.kind == "source_ip":
+        return {"connection_properties": {"source_ip": True}}
+    if policy.kind == "header":
+        return {"header": {"header_name": policy.name}}
+    if policy.kind == "query":
+        return {"query_parameter": {"name": policy.name}}
+    attributes = dict(policy.attributes)
+    path = next((attributes.pop(key) for key in list(attributes) if key.lower() == "path"), None)
+    return {
+        "cookie": {
+            "name": policy.name,
+            "ttl": policy.ttl,
+            "path": path,
+            "attributes": [{"name": name, "value": value} for name, value in attributes.items()],
+        }
+    }
+
+
+def build_upgrades(upgrades: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Build the upgrades of one RouteAction where they differ from `websocket`, which every server allows."""
+    made: list[dict[str, Any]] = [{"upgrade_type": name} for name in upgrades if name != "websocket"]
+    if "websocket" not in upgrades:
+        made.append({"upgrade_type": "websocket", "enabled": {"value": False}})
+    return made

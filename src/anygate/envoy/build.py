@@ -1,0 +1,197 @@
+"""The model as a snapshot of everything that Envoy is to be given.
+
+Pure: the same model and placement always give the same bytes, with or without a cache.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from anygate.envoy.actions import Way
+from anygate.envoy.checked import Refusal, serialised
+from anygate.envoy.clusters import build_cluster, has_endpoint_discovery
+from anygate.envoy.endpoints import build_load_assignment
+from anygate.envoy.filters.filter import Scope
+from anygate.envoy.listeners import build_listeners, plain_servers, secure_servers
+from anygate.envoy.names import cluster_name, routes_name
+from anygate.envoy.placement import AS_WRITTEN, Placement
+from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.routes import RouteContext, RouteSheet
+from anygate.envoy.secrets import build_secret
+from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Resource, Snapshot, resource
+from anygate.envoy.streams import merge_targets
+from anygate.envoy.tls import Secrets
+from anygate.envoy.virtual_hosts import build_route_configuration
+from anygate.model.backend import Backend
+from anygate.model.listener import Gateway, Listener, Server
+from anygate.model.origin import Origin
+from anygate.model.root import Model
+from anygate.model.tls import Secret
+
+
+class Built(NamedTuple):
+    """The snapshot, and what was left out of it because Envoy would refuse it."""
+
+    snapshot: Snapshot
+    refused: tuple[Refusal, ...]
+
+
+class _SheetKey(NamedTuple):
+    way: Way
+    server: Server
+    secrets: tuple[Secret, ...]
+
+
+class _BackendKey(NamedTuple):
+    secrets: frozenset[str]
+    preserve_case: bool
+
+
+class _BuiltBackend(NamedTuple):
+    backend: Backend
+    resources: tuple[Resource, ...]
+    refused: tuple[Refusal, ...]
+
+
+class BuildCache:
+    """What the last build made, for the next build of a model that shares nodes with the last one.
+
+    It holds only what the last build used, and changes how long a build takes, never what it makes. Nodes are found
+    again by identity: a reader that keeps unchanged nodes gains most.
+    """
+
+    def __init__(self) -> None:
+        self.sheets: dict[_SheetKey, RouteSheet] = {}
+        self.backends: dict[int, _BuiltBackend] = {}
+        self.backend_key: _BackendKey | None = None
+
+
+def build(model: Model, placement: Placement = AS_WRITTEN, cache: BuildCache | None = None) -> Built:
+    """Build the snapshot of a model."""
+    return _Build(model, placement, cache or BuildCache()).run()
+
+
+class _Build:
+    """One build: the parts gathered so far, and the sheets and backends that the next build may use again."""
+
+    def __init__(self, model: Model, placement: Placement, cache: BuildCache) -> None:
+        self._model = model
+        self._placement = placement
+        self._cache = cache
+        self._secrets: Secrets = {secret.name: secret for secret in model.secrets}
+        self._sheets: dict[_SheetKey, RouteSheet] = {}
+        self._resources: dict[tuple[str, str], Resource] = {}
+        self._refused: list[Refusal] = []
+
+    def run(self) -> Built:
+        """Build everything, then keep for the next build what this one used."""
+        for secret in self._model.secrets:
+            body = serialised(build_secret(secret), secret.origin, secret.name, self._refused)
+            self._add(SECRET, secret.name, body, secret.origin)
+        for gateway in self._model.gateways:
+            for listener in gateway.listeners:
+                self._add_listener(gateway, listener)
+        self._add_backends()
+        for sheet in self._sheets.values():
+            sheet.seal()
+        self._cache.sheets = self._sheets
+        return Built(Snapshot(self._resources.values()), tuple(dict.fromkeys(self._refused)))
+
+    def _add(self, type_url: str, name: str, body: bytes | None, origin: Origin) -> None:
+        if body is not None:
+            self._keep(resource(type_url, name, body), origin)
+
+    def _keep(self, made: Resource, origin: Origin) -> None:
+        """Take a resource; of two with one name the first holds, since Envoy takes only one."""
+        if self._resources.setdefault((made.type_url, made.name), made) is not made:
+            self._refused.append(Refusal(origin, made.name, "the name is taken already"))
+
+    def _add_listener(self, gateway: Gateway, listener: Listener) -> None:
+        built, refused = build_listeners(listener, self._placement, self._secrets)
+        self._refused.extend(refused)
+        for each in built:
+            body = serialised(each, listener.origin, each.name, self._refused)
+            self._add(LISTENER, each.name, body, listener.origin)
+        plain, secure = plain_servers(listener), secure_servers(listener)
+        ways = [(routes_name(listener), plain, [])] if plain else []
+        for server in secure:
+            neighbours = [other for other in secure if other is not server]
+            ways.append((routes_name(listener, server), [server], neighbours))
+        moved = self._moved_ports(gateway)
+        for name, servers, neighbours in ways:
+            body, refused = build_route_configuration(
+                name, servers, neighbours, lambda server: self._sheets_of(server, listener, moved)
+            )
+            self._refused.extend(refused)
+            self._add(ROUTES, name, body, listener.origin)
+
+    def _moved_ports(self, gateway: Gateway) -> tuple[tuple[int, int], ...]:
+        """Which ports of a gateway clients find elsewhere, so that redirects between them lead somewhere."""
+        places = {
+            listener.port: self._placement.socket(listener).port
+            for listener in gateway.listeners
+            if listener.transport == "tcp"
+        }
+        return tuple((written, bound) for written, bound in sorted(places.items()) if written != bound)
+
+    def _sheets_of(
+        self, server: Server, listener: Listener, moved: tuple[tuple[int, int], ...]
+    ) -> tuple[RouteSheet, RouteSheet]:
+        """The sheets of a server; only rules with security settings are built anew when a secret changes."""
+        way = Way("https" if server.protocol == "https" else "http", listener.port, moved)
+        bare = msgspec.structs.replace(server, routes=(), streams=())
+        return self._sheet(_SheetKey(way, bare, ())), self._sheet(_SheetKey(way, bare, self._model.secrets))
+
+    def _sheet(self, key: _SheetKey) -> RouteSheet:
+        found = self._sheets.get(key)
+        if found is None:
+            scope = Scope(key.server, {secret.name: secret for secret in key.secrets})
+            found = RouteSheet(RouteContext(key.way, scope), self._cache.sheets.get(key))
+            self._sheets[key] = found
+        return found
+
+    def _add_backends(self) -> None:
+        key = _BackendKey(frozenset(self._secrets), self._preserves_case())
+        known = self._cache.backends if self._cache.backend_key == key else {}
+        used: dict[int, _BuiltBackend] = {}
+        for backend in (*self._model.backends, *self._merged_backends()):
+            made = known.get(id(backend)) or _build_backend(backend, self._secrets, key.preserve_case)
+            used[id(backend)] = made
+            self._refused.extend(made.refused)
+            for each in made.resources:
+                self._keep(each, backend.origin)
+        self._cache.backends, self._cache.backend_key = used, key
+
+    def _merged_backends(self) -> Iterator[Backend]:
+        backends = {backend.name: backend for backend in self._model.backends}
+        for listener in (each for gateway in self._model.gateways for each in gateway.listeners):
+            for server in listener.servers if listener.transport == "udp" else ():
+                for stream in server.streams:
+                    merged = merge_targets(stream, backends)
+                    if merged is not None and (CLUSTER, merged.name) not in self._resources:
+                        yield merged
+
+    def _preserves_case(self) -> bool:
+        """Whether any server keeps the case of header names: answers pass the cluster's codec first."""
+        listeners = (listener for gateway in self._model.gateways for listener in gateway.listeners)
+        return any(server.http.http1_preserve_case for listener in listeners for server in listener.servers)
+
+
+def _build_backend(backend: Backend, secrets: Secrets, preserve_case: bool) -> _BuiltBackend:
+    refused: list[Refusal] = []
+    name = cluster_name(backend)
+    try:
+        cluster = build_cluster(backend, secrets, preserve_case=preserve_case)
+    except CannotBuild as problem:
+        return _BuiltBackend(backend, (), (Refusal(problem.origin, name, problem.text),))
+    bodies = [(CLUSTER, serialised(cluster, backend.origin, name, refused))]
+    if has_endpoint_discovery(backend):
+        assignment = build_load_assignment(name, backend.groups)
+        bodies.append((ENDPOINTS, serialised(assignment, backend.origin, name, refused)))
+    if refused:
+        return _BuiltBackend(backend, (), tuple(refused))
+    made = tuple(resource(type_url, name, body) for type_url, body in bodies if body is not None)
+    return _BuiltBackend(backend, made, ())
+
+

@@ -1,0 +1,99 @@
+"""Changes to headers, paths and hosts as Envoy's fields.
+
+Reference: envoy/config/core/v3/base.proto (HeaderValueOption), envoy/config/common/mutation_rules/v3, and
+https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#custom-request-response-headers
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from anygate.envoy.api import build
+from anygate.envoy.refusal import CannotBuild
+from anygate.model.edit import HeaderEdit, PathRewrite
+from anygate.model.match import PathMatch
+from anygate.model.origin import Origin
+
+_OPTION = "envoy.config.core.v3.HeaderValueOption"
+_MUTATION = "envoy.config.common.mutation_rules.v3.HeaderMutation"
+
+
+def literal(value: str) -> str:
+    """Escape a value so that Envoy's substitution formatter leaves it as it is."""
+    return value.replace("%", "%%")
+
+
+def build_header_fields(edit: HeaderEdit | None, side: str, origin: Origin) -> dict[str, Any]:
+    """Build `<side>_headers_to_remove` and `<side>_headers_to_add`. Envoy removes first, then adds in order."""
+    if edit is None:
+        return {}
+    _forbid_routing_headers(edit, origin)
+    return {
+        f"{side}_headers_to_remove": edit.remove,
+        f"{side}_headers_to_add": [_option(*change) for change in _changes(edit)],
+    }
+
+
+def build_mutations(edit: HeaderEdit, origin: Origin) -> list[Any]:
+    """Build the same changes as HeaderMutation messages, for filters."""
+    _forbid_routing_headers(edit, origin)
+    removed = [build(_MUTATION, remove=name) for name in edit.remove]
+    return removed + [build(_MUTATION, append=_option(*change)) for change in _changes(edit)]
+
+
+def build_path_rewrite(rewrite: PathRewrite | None, matched: PathMatch | None) -> dict[str, Any]:
+    """Build the path rewrite of a RouteAction or a RedirectAction. The query stays in every case."""
+    if rewrite is None:
+        return {}
+    if rewrite.kind == "full":
+        return {"regex_rewrite": _substitution("^.+$", _escaped(rewrite.value))}
+    if rewrite.kind == "regex":
+        return {"regex_rewrite": _substitution(rewrite.pattern, rewrite.value)}
+    if matched is not None and matched.kind != "prefix":
+        return {"prefix_rewrite": rewrite.value or "/"}
+    return _prefix_rewrite(matched, rewrite.value.rstrip("/"))
+
+
+def _prefix_rewrite(matched: PathMatch | None, replacement: str) -> dict[str, Any]:
+    """Replace whole path elements: `/foo` by `/` makes `/foo/bar` into `/bar`, and `/` by `/x` makes `/a` into `/x/a`.
+
+    Envoy swaps characters, so it would make `//bar` and `/xa` of those.
+    """
+    prefix = matched.value.rstrip("/") if matched else ""
+    if not prefix:
+        return {"prefix_rewrite": f"{replacement}/"}
+    if replacement:
+        return {"prefix_rewrite": replacement}
+    case = "(?i)" if matched is not None and matched.ignore_case else ""
+    return {"regex_rewrite": _substitution(f"{case}^{re.escape(prefix)}/?", "/")}
+
+
+def _substitution(pattern: str, substitution: str) -> dict[str, Any]:
+    return {"pattern": {"regex": pattern}, "substitution": substitution}
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\")
+
+
+def _changes(edit: HeaderEdit) -> Iterator[tuple[str, str, str]]:
+    for name, value in edit.set:
+        yield name, value, "OVERWRITE_IF_EXISTS_OR_ADD"
+    for name, value in edit.add:
+        yield name, value, "APPEND_IF_EXISTS_OR_ADD"
+
+
+def _option(name: str, value: str, action: str) -> Any:
+    return build(
+        _OPTION,
+        header={"key": name, "value": literal(value)},
+        append_action=action,
+        keep_empty_value=not value or None,
+    )
+
+
+def _forbid_routing_headers(edit: HeaderEdit, origin: Origin) -> None:
+    """Refuse what Envoy refuses: the router's "`:`-prefixed or host headers may not be modified" or removed."""
+    for name in (*(name for name, _ in edit.set + edit.add), *edit.remove):
+        if name.startswith(":") or name.lower() == "host":
+            raise CannotBuild(origin, f'the header "{name}" cannot be changed by a header edit; use a rewrite')

@@ -1,0 +1,85 @@
+"""The HTTP filters, in the one order in which requests pass them.
+
+Answers pass them in the opposite order, and so do answers that a filter gives itself: all filters see those, but
+each knows only what it learnt when the request passed it.
+"""
+
+from typing import NamedTuple
+
+from anygate.envoy.filters.api_key import ApiKeyFilter
+from anygate.envoy.filters.authorization import AuthorizationFilter
+from anygate.envoy.filters.basic_auth import BasicAuthFilter
+from anygate.envoy.filters.buffer import BufferFilter
+from anygate.envoy.filters.cors import CorsFilter
+from anygate.envoy.filters.credential import CredentialFilter
+from anygate.envoy.filters.ext_auth import ExtAuthFilter
+from anygate.envoy.filters.faults import FaultFilter
+from anygate.envoy.filters.filter import ChainEntry, HttpFilter, Scope
+from anygate.envoy.filters.health_check import HealthCheck
+from anygate.envoy.filters.jwt import JwtFilter
+from anygate.envoy.filters.local_rate_limit import LocalRateLimitFilter
+from anygate.envoy.filters.oidc import OidcFilter
+from anygate.envoy.filters.session import SessionFilter
+from anygate.envoy.refusal import CannotBuild
+
+__all__ = ["FILTERS", "NOT_CARRIED", "ORDER", "CannotBuild", "ChainEntry", "HttpFilter", "Row", "Scope"]
+
+
+class Row(NamedTuple):
+    """One filter and why it stands where it stands."""
+
+    filter: HttpFilter
+    reason: str
+
+
+ORDER = (
+    Row(
+        HealthCheck(),
+        "load balancers have no credentials and no route, and must see us whatever the routes do",
+    ),
+    Row(
+        CorsFilter(),
+        "preflights carry no credentials; refusals of all later filters get the headers to be readable",
+    ),
+    Row(FaultFilter(), "an aborted request should cost nothing more, and browsers should see it as it is"),
+    Row(
+        ApiKeyFilter(),
+        "who is calling comes before all else, and the checks that need no other service come first",
+    ),
+    Row(BasicAuthFilter(), "as cheap as keys; both look at the request as the client sent it"),
+    Row(
+        OidcFilter(),
+        "before tokens: a login puts its token on the request, which the token check then checks",
+    ),
+    Row(
+        JwtFilter(),
+        "the first check that may have to wait; its claims become headers and metadata for later filters",
+    ),
+    Row(
+        ExtAuthFilter(), "a call to another service only for requests that every check of our own let through"
+    ),
+    Row(
+        AuthorizationFilter(),
+        "what a caller may do needs who it is: claims, and headers that a service added",
+    ),
+    Row(
+        LocalRateLimitFilter(),
+        "refused callers must not use up what others may send; limits can count by claim",
+    ),
+    Row(
+        SessionFilter(),
+        "only requests that go to an endpoint, and after everything that may change the route",
+    ),
+    Row(BufferFilter(), "holding a whole body is costly, so only for requests that will be sent on"),
+    Row(CredentialFilter(), "last, so that our own credential is seen by no other filter"),
+)
+"""The table. The router, which ends every chain, is added by the builder of the chain."""
+
+FILTERS: tuple[HttpFilter, ...] = tuple(row.filter for row in ORDER)
+
+NOT_CARRIED = {
+    "Session.idle_timeout": "Envoy ends a session by its age only, not by silence",
+    "RateLimit.shared": "limits counted in each Envoy are counted apart for each route",
+    "RateLimit.scope=global": "limits over all Envoys need the rate-limit service, which is not part of this version",
+}
+"""Fields of the model that these filters leave out, and what to tell people."""

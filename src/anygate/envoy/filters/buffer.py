@@ -1,0 +1,43 @@
+"""Whole request bodies before anything is sent on, and a bound on their size."""
+
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+
+from anygate.envoy.api import build, uint32
+from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
+from anygate.model.listener import Server
+from anygate.model.route import HttpRule
+
+NAME = "envoy.filters.http.buffer"
+_PLACEHOLDER = 1
+"""Envoy wants a limit in the chain too; every route that turns the filter on brings its own."""
+
+
+class BufferFilter:
+    """One entry, with `HttpRule.request_buffer` as the limit on each route; larger bodies are answered with 413.
+
+    https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/buffer_filter
+    """
+
+    def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
+        """Return the entry where a rule has a limit."""
+        del server
+        if not any(rule.request_buffer for rule in rules):
+            return []
+        config = build(
+            "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=uint32(_PLACEHOLDER)
+        )
+        return [ChainEntry(NAME, config, disabled=True)]
+
+    def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
+        """Return the route's limit."""
+        del scope
+        if not rule.request_buffer:
+            return {}
+        return {
+            NAME: build(
+                "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+                buffer={"max_request_bytes": uint32(rule.request_buffer)},
+            )
+        }

@@ -1,0 +1,87 @@
+"""What every HTTP filter of ours can say: its entries in a server's filter chain, and its settings on one route."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+from google.protobuf.message import Message
+
+from anygate.envoy.api import any_of, build
+from anygate.envoy.refusal import CannotBuild
+from anygate.model.listener import Server
+from anygate.model.origin import Origin
+from anygate.model.route import HttpRule
+from anygate.model.tls import Opaque, Secret
+
+FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
+
+
+class ChainEntry(NamedTuple):
+    """One `HttpFilter` of a connection manager. A disabled one costs nothing until a route names it."""
+
+    name: str
+    config: Message
+    disabled: bool = False
+
+
+class Scope(NamedTuple):
+    """What a route's settings depend on besides its rule: the server it is on and the model's secrets by name."""
+
+    server: Server | None = None
+    secrets: Mapping[str, Secret] = MappingProxyType({})
+
+    def reveal(self, name: str, origin: Origin) -> bytes:
+        """Return the bytes of a generic secret, for filters that Envoy gives no way to read it over SDS."""
+        found = self.secrets.get(name)
+        if not isinstance(found, Opaque):
+            raise CannotBuild(origin, f"the secret {name} is not there")
+        return found.value.reveal()
+
+
+NO_SCOPE = Scope()
+"""No server and no secrets: enough for rules that need neither, and refused by those that do."""
+
+
+class HttpFilter(Protocol):
+    """One row of the table of filters."""
+
+    def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
+        """Return the entries for a server's filter chain, given all rules that can be reached through it.
+
+        It is empty when no rule needs the filter. Names depend only on the objects that ask for an entry, never on
+        other routes, so that an unrelated change leaves them alone.
+        """
+        ...
+
+    def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
+        """Return the route's `typed_per_filter_config`, not yet packed, by entry name.
+
+        Raises `CannotBuild` when the rule asks for something that must not be left out.
+        """
+        ...
+
+
+def enable(config: Message | None = None) -> Any:
+    """Return what turns on, for one route, an entry that is off by default and has no settings of its own per route.
+
+    Envoy refuses a FilterConfig without any `config`, but an empty Any is enough for the filter's own settings
+    (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/http/http_filters#route-based-filter-chain).
+    """
+    return build(FILTER_CONFIG, config={} if config is None else any_of(config))
+
+
+def label(origin: Origin) -> str:
+    """Name the place in an object that an entry stands for: `SecurityPolicy/default/login#spec.oidc`."""
+    return f"{origin.object}#{origin.path}" if origin.path else origin.object
+
+
+def only(entries: Sequence[tuple[Origin, ChainEntry]]) -> list[ChainEntry]:
+    """Return each entry once, in the order of names. Two different entries of one name are refused.
+
+    Sorting keeps the chain the same whatever order routes are read in, which spares Envoy a new listener.
+    """
+    found: dict[str, ChainEntry] = {}
+    for origin, entry in entries:
+        if found.setdefault(entry.name, entry) != entry:
+            raise CannotBuild(origin, f"two different settings share the name {entry.name}")
+    return [found[name] for name in sorted(found)]

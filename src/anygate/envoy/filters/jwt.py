@@ -1,0 +1,148 @@
+"""JSON Web Tokens: signature, issuer, audience and time, and claims passed on."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from google.protobuf.message import Message
+
+from anygate.envoy.api import build
+from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, label
+from anygate.envoy.refusal import CannotBuild
+from anygate.model.listener import Server
+from anygate.model.route import HttpRule
+from anygate.model.security import Jwt, JwtProvider
+
+NAME = "envoy.filters.http.jwt_authn"
+"""Also the namespace under which Envoy publishes the claims of a token, whatever the entry is called."""
+
+_CACHE = timedelta(minutes=5)
+_FETCH_TIMEOUT = timedelta(seconds=10)
+_SCOPE_CLAIMS = ("scope", "scp")
+
+
+class JwtFilter:
+    """One entry that knows every provider; each route names what it requires.
+
+    Claims are published under the provider's own name, where authorization reads them.
+    https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/jwt_authn_filter
+    """
+
+    def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
+        """Return the entry with the providers of all rules; a rule whose keys cannot be read is left to `route`."""
+        del server
+        providers: dict[str, Any] = {}
+        requirements: dict[str, Any] = {}
+        for rule in rules:
+            jwt = rule.security.jwt if rule.security else None
+            if not jwt or _fault(jwt):
+                continue
+            name = label(jwt.origin)
+            requirement = build_requirement(jwt)
+            if requirements.setdefault(name, requirement) != requirement:
+                raise CannotBuild(jwt.origin, f"two different settings share the name {name}")
+            providers.update((provider_name(jwt, one), build_provider(one)) for one in jwt.providers)
+        if not requirements:
+            return []
+        config = build(
+            "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            providers=providers,
+            requirement_map=requirements,
+        )
+        return [ChainEntry(NAME, config, disabled=True)]
+
+    def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
+        """Name the route's requirement. Envoy answers 403 to a name that its chain does not know (yet)."""
+        del scope
+        jwt = rule.security.jwt if rule.security else None
+        if not jwt:
+            return {}
+        fault = _fault(jwt)
+        if fault:
+            raise CannotBuild(jwt.origin, fault)
+        return {
+            NAME: build(
+                "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
+                requirement_name=label(jwt.origin),
+            )
+        }
+
+
+def provider_name(jwt: Jwt, provider: JwtProvider) -> str:
+    """Name a provider apart from those of other policies."""
+    return f"{label(jwt.origin)}/{provider.name}"
+
+
+def build_provider(provider: JwtProvider) -> Any:
+    """Return the `JwtProvider`. The token stays on the request, so that the backend can read it too."""
+    return build(
+        "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider",
+        issuer=provider.issuer or None,
+        audiences=provider.audiences,
+        forward=True,
+        from_headers=[
+            {"name": name, "value_prefix": prefix or None} for name, prefix in provider.from_headers
+        ],
+        from_params=provider.from_params,
+        from_cookies=provider.from_cookies,
+        payload_in_metadata=provider.name,
+        # Authorization looks for one scope in a list, however the issuer writes them.
+        normalize_payload_in_metadata={"space_delimited_claims": _SCOPE_CLAIMS},
+        claim_to_headers=[
+            {"header_name": header, "claim_name": claim} for claim, header in provider.claim_to_headers
+        ],
+        clear_route_cache=provider.recompute_route or None,
+        **_keys(provider),
+    )
+
+
+def build_requirement(jwt: Jwt) -> Any:
+    """Return the `JwtRequirement`: a token of any provider; if optional, none at all is fine but a bad one is not."""
+    wanted: list[dict[str, Any]] = [{"provider_name": provider_name(jwt, one)} for one in jwt.providers]
+    if jwt.optional:
+        wanted.append({"allow_missing": {}})
+    name = "envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement"
+    if len(wanted) == 1:
+        return build(name, **wanted[0])
+    return build(name, requires_any={"requirements": wanted})
+
+
+def _keys(provider: JwtProvider) -> dict[str, Any]:
+    """Where the keys come from. They are fetched before the first request and kept fresh aside from requests."""
+    if provider.jwks:
+        return {"local_jwks": {"inline_string": provider.jwks}}
+    return {
+        "remote_jwks": {
+            "http_uri": {
+                "uri": provider.jwks_uri,
+                "cluster": provider.jwks_backend,
+                "timeout": _FETCH_TIMEOUT,
+            },
+            "cache_duration": provider.jwks_cache or _CACHE,
+            "async_fetch": {},
+            "retry_policy": {},
+        }
+    }
+
+
+def _fault(jwt: Jwt) -> str:
+    """Say why Envoy could not check these tokens, or nothing."""
+    if not jwt.providers:
+        return "no provider is named whose tokens would be accepted"
+    if len({provider.name for provider in jwt.providers}) != len(jwt.providers):
+        return "two providers have the same name"
+    for provider in jwt.providers:
+        if not provider.jwks and not (provider.jwks_uri and provider.jwks_backend):
+            return f"the provider {provider.name} has no keys to check tokens with"
+        if provider.jwks and not _is_key_set(provider.jwks):
+            return f"the keys of the provider {provider.name} are not a JSON Web Key Set"
+    return ""
+
+
+def _is_key_set(text: str) -> bool:
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("keys"), list) and bool(found["keys"])

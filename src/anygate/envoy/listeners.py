@@ -1,0 +1,292 @@
+"""Ports as Envoy listeners: the sockets, the filter chains, and which chain takes a connection.
+
+Reference: envoy/config/listener/v3 (listener.proto, listener_components.proto) and
+https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/listener_filters/tls_inspector
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from anygate.envoy.api import any_of, build, struct, typed, uint32
+from anygate.envoy.checked import Refusal, refusals
+from anygate.envoy.clusters import build_keepalive, build_socket_buffers
+from anygate.envoy.http_connection import build_http_connection, over_http3
+from anygate.envoy.names import (
+    ORIGIN,
+    PLAIN,
+    chain_name,
+    listener_name,
+    quic_name,
+    routes_name,
+    stream_name,
+)
+from anygate.envoy.placement import Placement, Socket
+from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.streams import build_tcp_proxy, build_udp_proxy, udp_cluster
+from anygate.envoy.tls import Secrets, build_server_tls, quic_socket, tls_socket
+from anygate.model.listener import Listener, Server
+from anygate.model.origin import Origin
+from anygate.model.route import HttpRule, StreamRoute
+from anygate.model.route_table import ANY_HOST, intersect, specificity
+
+_LISTENER = "envoy.config.listener.v3.Listener"
+_CHAIN = "envoy.config.listener.v3.FilterChain"
+_BUFFER_LIMIT = 32_768
+_HTTP_ALPN = ("h2", "http/1.1")
+_HTTP3_ALPN = ("h3",)
+
+
+class _Chain(NamedTuple):
+    """One filter chain before it is built: whose it is, and the server names it takes (empty: any)."""
+
+    origin: Origin
+    name: str
+    server: Server
+    names: tuple[str, ...] = ()
+    stream: StreamRoute | None = None
+
+
+def build_listeners(
+    listener: Listener, placement: Placement, secrets: Secrets
+) -> tuple[list[Any], list[Refusal]]:
+    """Build the Envoy listeners of one port: one, and one more on UDP where a server speaks HTTP/3."""
+    if listener.transport == "udp":
+        return [_build_udp(listener, placement)], []
+    found: list[Refusal] = []
+    built = [_build_tcp(listener, placement, secrets, found)]
+    quick = [server for server in listener.servers if server.protocol == "https" and server.http.http3]
+    if quick:
+        built.append(_build_quic(listener, quick, placement, secrets, found))
+    return [each for each in built if each is not None], found
+
+
+def plain_servers(listener: Listener) -> list[Server]:
+    """The servers that share the port's unencrypted HTTP."""
+    return [server for server in listener.servers if server.protocol == "http"]
+
+
+def secure_servers(listener: Listener) -> list[Server]:
+    """The HTTPS servers of a port."""
+    return [server for server in listener.servers if server.protocol == "https"]
+
+
+def rules_of(servers: Sequence[Server]) -> list[HttpRule]:
+    """Every rule that can be reached through the servers, each once."""
+    found = {id(rule): rule for server in servers for route in server.routes for rule in route.rules}
+    return list(found.values())
+
+
+def _build_tcp(listener: Listener, placement: Placement, secrets: Secrets, found: list[Refusal]) -> Any:
+    chains = []
+    for planned in _plan(listener):
+        try:
+            chain = _build_chain(planned, listener, placement, secrets)
+        except CannotBuild as problem:
+            found.append(Refusal(problem.origin, planned.name, problem.text))
+            continue
+        wrong = refusals(chain, planned.origin, planned.name)
+        found.extend(wrong)
+        if not wrong:
+            chains.append(chain)
+    if not chains:
+        return None
+    connection = listener.connection
+    return build(
+        _LISTENER,
+        name=listener_name(listener),
+        stat_prefix=listener_name(listener),
+        address=_address(placement.socket(listener), "TCP"),
+        metadata=_metadata(listener),
+        traffic_direction="INBOUND",
+        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _BUFFER_LIMIT),
+        max_connections_to_accept_per_socket_event=uint32(connection.max_accept_per_event),
+        socket_options=build_socket_buffers(connection.socket_buffer_limit),
+        tcp_keepalive=build_keepalive(connection.keepalive) if connection.keepalive else None,
+        listener_filters=_listener_filters(listener),
+        filter_chains=chains,
+    )
+
+
+def _plan(listener: Listener) -> list[_Chain]:
+    """Lay out the filter chains so that no server name is taken twice, which Envoy would refuse as a whole.
+
+    A wildcard takes names of any depth, as the Gateway API wants: `*.example.com` takes `a.b.example.com`.
+    """
+    chains = []
+    plain = plain_servers(listener)
+    if plain:
+        chains.append(_Chain(plain[0].origin, PLAIN, plain[0]))
+    taken: set[str] = set()
+    for server in sorted(listener.servers, key=lambda server: specificity(server.hostname), reverse=True):
+        if server.protocol in ("https", "tls_terminate") and not server.streams:
+            wanted = [_Chain(server.origin, chain_name(server), server, (server.hostname or ANY_HOST,))]
+        elif server.protocol in ("tls_passthrough", "tls_terminate"):
+            wanted = list(_plan_streams(server))
+        elif server.protocol == "tcp":
+            stream = _oldest(server.streams)[0] if server.streams else None
+            chains.append(_Chain(server.origin, chain_name(server, stream), server, stream=stream))
+            continue
+        else:
+            continue
+        for chain in wanted:
+            free = tuple(name for name in chain.names if name not in taken)
+            taken.update(free)
+            if free:
+                chains.append(chain._replace(names=free))
+    return chains
+
+
+def _plan_streams(server: Server) -> Iterator[_Chain]:
+    """Give each route its server names, and the server's own name to nobody where no route takes it.
+
+    Otherwise a connection for this server would be answered by one with a wider hostname.
+    """
+    for stream in _oldest(server.streams):
+        wanted = (intersect(name, server.hostname) for name in stream.hostnames or ("",))
+        names = tuple(dict.fromkeys(name for name in wanted if name is not None))
+        yield _Chain(stream.origin, chain_name(server, stream), server, names, stream)
+    yield _Chain(server.origin, chain_name(server), server, (server.hostname or ANY_HOST,))
+
+
+def _oldest(streams: Sequence[StreamRoute]) -> list[StreamRoute]:
+    return sorted(streams, key=lambda stream: (stream.created or "9999", stream.name, stream.rule))
+
+
+def _build_chain(planned: _Chain, listener: Listener, placement: Placement, secrets: Secrets) -> Any:
+    server = planned.server
+    encrypted = server.protocol not in ("http", "tcp")
+    socket = None
+    if server.protocol in ("https", "tls_terminate"):
+        socket = tls_socket(_server_tls(server, secrets, _HTTP_ALPN if server.protocol == "https" else ()))
+    return build(
+        _CHAIN,
+        name=planned.name,
+        filter_chain_match=_chain_match(planned.names) if encrypted else None,
+        filters=[*_connection_limit(listener), _network_filter(planned, listener, placement)],
+        transport_socket=socket,
+    )
+
+
+def _network_filter(planned: _Chain, listener: Listener, placement: Placement) -> dict[str, Any]:
+    server = planned.server
+    if server.protocol not in ("http", "https"):
+        name = stream_name(planned.stream) if planned.stream else planned.name
+        return build_tcp_proxy(planned.stream, name, listener.connection.tcp_idle_timeout)
+    if server.protocol == "http":
+        servers, routes = plain_servers(listener), routes_name(listener)
+    else:
+        servers, routes = [server], routes_name(listener, server)
+    manager = build_http_connection(server, rules_of(servers), routes, routes, placement.access_log)
+    return _as_filter(manager)
+
+
+def _as_filter(manager: Any) -> dict[str, Any]:
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": any_of(manager)}
+
+
+def _server_tls(server: Server, secrets: Secrets, alpn: Sequence[str]) -> Any:
+    if server.tls is None:
+        raise CannotBuild(server.origin, "a TLS server needs TLS settings")
+    return build_server_tls(server.tls, secrets, alpn)
+
+
+def _chain_match(names: tuple[str, ...]) -> dict[str, Any]:
+    """Match by server name; a wildcard for any name is no condition in Envoy."""
+    return {
+        "server_names": () if ANY_HOST in names else names,
+        "transport_protocol": "tls",
+    }
+
+
+def _connection_limit(listener: Listener) -> list[dict[str, Any]]:
+    """Build the limit of connections, which Envoy counts for each filter chain."""
+    connection = listener.connection
+    if connection.connection_limit is None:
+        return []
+    config = typed(
+        "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+        stat_prefix=listener_name(listener),
+        max_connections={"value": connection.connection_limit},
+        delay=connection.close_delay,
+    )
+    return [{"name": "envoy.filters.network.connection_limit", "typed_config": config}]
+
+
+def _listener_filters(listener: Listener) -> list[dict[str, Any]]:
+    """Build what looks at a connection before a chain is chosen; the proxy protocol comes before TLS."""
+    filters = []
+    wanted = listener.connection.proxy_protocol
+    if wanted:
+        config = typed(
+            "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+            allow_requests_without_proxy_protocol=wanted == "optional",
+        )
+        filters.append({"name": "envoy.filters.listener.proxy_protocol", "typed_config": config})
+    if any(server.protocol not in ("http", "tcp") for server in listener.servers):
+        config = typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector")
+        filters.append({"name": "envoy.filters.listener.tls_inspector", "typed_config": config})
+    return filters
+
+
+def _build_udp(listener: Listener, placement: Placement) -> Any:
+    stream = next(iter(_oldest([stream for server in listener.servers for stream in server.streams])), None)
+    name = stream_name(stream) if stream else listener_name(listener)
+    return build(
+        _LISTENER,
+        name=listener_name(listener),
+        stat_prefix=listener_name(listener),
+        address=_address(placement.socket(listener), "UDP"),
+        metadata=_metadata(listener),
+        traffic_direction="INBOUND",
+        socket_options=build_socket_buffers(listener.connection.socket_buffer_limit),
+        listener_filters=[build_udp_proxy(stream, udp_cluster(stream), name)],
+    )
+
+
+def _build_quic(
+    listener: Listener, servers: list[Server], placement: Placement, secrets: Secrets, found: list[Refusal]
+) -> Any:
+    chains = []
+    for server in servers:
+        try:
+            context = _server_tls(server, secrets, _HTTP3_ALPN)
+            if server.tls is not None and server.tls.alpn is not None:
+                context.common_tls_context.alpn_protocols[:] = _HTTP3_ALPN
+            routes = routes_name(listener, server)
+            manager = build_http_connection(
+                server, rules_of([server]), routes, f"{routes}/quic", placement.access_log
+            )
+        except CannotBuild as problem:
+            found.append(Refusal(problem.origin, chain_name(server), problem.text))
+            continue
+        names = () if not server.hostname else (server.hostname,)
+        chains.append(
+            {
+                "name": chain_name(server),
+                "filter_chain_match": {"server_names": names} if names else None,
+                "filters": [_as_filter(over_http3(manager))],
+                "transport_socket": quic_socket(context),
+            }
+        )
+    if not chains:
+        return None
+    return build(
+        _LISTENER,
+        name=quic_name(listener),
+        stat_prefix=quic_name(listener),
+        address=_address(placement.socket(listener), "UDP"),
+        metadata=_metadata(listener),
+        traffic_direction="INBOUND",
+        udp_listener_config={"quic_options": {}},
+        filter_chains=chains,
+    )
+
+
+def _address(socket: Socket, protocol: str) -> dict[str, Any]:
+    return {"socket_address": {"protocol": protocol, "address": socket.address, "port_value": socket.port}}
+
+
+def _metadata(listener: Listener) -> dict[str, Any]:
+    origin = listener.origin
+    values = {"object": origin.object, "path": origin.path, "place": origin.place}
+    return {"filter_metadata": {ORIGIN: struct(values)}}

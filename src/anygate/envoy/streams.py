@@ -1,0 +1,82 @@
+"""Routes for bytes: TCP, UDP, and TLS by server name.
+
+Reference: envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto and
+envoy/extensions/filters/udp/udp_proxy/v3 (udp_proxy.proto, route.proto).
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from anygate.envoy.api import typed
+from anygate.envoy.names import UNRESOLVED, merged_name, stream_name
+from anygate.model.backend import Backend, EndpointGroup
+from anygate.model.route import BackendTarget, StreamRoute
+
+_TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+_UDP = "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig"
+
+
+def build_tcp_proxy(stream: StreamRoute | None, name: str, idle: timedelta | None = None) -> dict[str, Any]:
+    """Build the filter that passes bytes on by weight; without a target Envoy closes the connection."""
+    config = typed(
+        _TCP,
+        stat_prefix=name,
+        idle_timeout=(stream.idle_timeout if stream else None) or idle,
+        **_tcp_clusters(_usable(stream)),
+    )
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
+
+
+def build_udp_proxy(stream: StreamRoute | None, cluster: str, name: str) -> dict[str, Any]:
+    """Build the listener filter that passes datagrams on; a cluster that is not there drops them."""
+    route = typed("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
+    config = typed(
+        _UDP,
+        stat_prefix=name,
+        idle_timeout=stream.idle_timeout if stream else None,
+        matcher={"on_no_match": {"action": {"name": "route", "typed_config": route}}},
+    )
+    return {"name": "envoy.filters.udp_listener.udp_proxy", "typed_config": config}
+
+
+def udp_cluster(stream: StreamRoute | None) -> str:
+    """The one cluster to which a UDP route leads: udp_proxy has no weights, so several targets are merged."""
+    targets = _usable(stream)
+    if stream is None or not targets:
+        return UNRESOLVED
+    return targets[0].backend or UNRESOLVED if len(targets) == 1 else merged_name(stream)
+
+
+def merge_targets(stream: StreamRoute, backends: Mapping[str, Backend]) -> Backend | None:
+    """Join the targets of a UDP route in one backend whose groups carry the targets' weights."""
+    targets = [target for target in _usable(stream) if target.backend in backends]
+    if udp_cluster(stream) != merged_name(stream) or not targets:
+        return None
+    first = backends[targets[0].backend]
+    groups = tuple(
+        EndpointGroup(
+            endpoints=tuple(endpoint for group in backends[target.backend].groups for endpoint in group.endpoints),
+            zone=target.backend,
+            weight=target.weight,
+        )
+        for target in targets
+    )
+    return msgspec.structs.replace(
+        first, origin=stream.origin, name=merged_name(stream), service=stream_name(stream), groups=groups
+    )
+
+
+def _usable(stream: StreamRoute | None) -> list[BackendTarget]:
+    """The targets with a share, none if nothing among them can be reached."""
+    targets = [target for target in stream.targets if target.weight > 0] if stream else []
+    return targets if any(target.backend for target in targets) else []
+
+
+def _tcp_clusters(targets: list[BackendTarget]) -> dict[str, Any]:
+    if len(targets) < 2:
+        return {"cluster": targets[0].backend if targets else UNRESOLVED}
+    clusters = [{"name": target.backend or UNRESOLVED, "weight": target.weight} for target in targets]
+    return {"weighted_clusters": {"clusters": clusters}}

@@ -1,0 +1,147 @@
+"""TLS on both sides.
+
+Reference: envoy/extensions/transport_sockets/tls/v3 (tls.proto, common.proto). Every certificate and authority
+travels over SDS and is named here only, so that a rotation changes no listener and no cluster.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from anygate.envoy.api import any_of, bool_value, build, typed
+from anygate.envoy.refusal import CannotBuild
+from anygate.model.origin import Origin
+from anygate.model.tls import ClientTls, ClientValidation, NameMatch, Secret, ServerTls, TlsParameters
+
+_TLS = "envoy.extensions.transport_sockets.tls.v3."
+_ADS = {"ads": {}, "resource_api_version": "V3"}
+_VERSIONS = {"": "TLS_AUTO", "1.0": "TLSv1_0", "1.1": "TLSv1_1", "1.2": "TLSv1_2", "1.3": "TLSv1_3"}
+_NAMES = {"dns": "DNS", "uri": "URI", "email": "EMAIL", "ip": "IP_ADDRESS", "other": "OTHER_NAME"}
+
+Secrets = dict[str, Secret]
+"""The model's secrets by name."""
+
+
+def build_server_tls(tls: ServerTls, secrets: Secrets, alpn: Sequence[str] = ()) -> Any:
+    """Build a DownstreamTlsContext; `alpn` holds where the model gives none."""
+    for name in tls.certificates:
+        _need(name, secrets, tls.origin)
+    if not tls.certificates:
+        raise CannotBuild(tls.origin, "a TLS server needs a certificate")
+    validation = tls.client_validation
+    return build(
+        _TLS + "DownstreamTlsContext",
+        common_tls_context={
+            "tls_params": build_parameters(tls.parameters),
+            "tls_certificate_sds_secret_configs": [_over_sds(name) for name in tls.certificates],
+            "alpn_protocols": alpn if tls.alpn is None else tls.alpn,
+            **(_client_validation(validation, secrets) if validation else {}),
+        },
+        require_client_certificate=bool_value(validation.required) if validation else None,
+        disable_stateless_session_resumption=not tls.stateless_resumption,
+        disable_stateful_session_resumption=not tls.stateful_resumption,
+    )
+
+
+def build_client_tls(tls: ClientTls, secrets: Secrets, alpn: Sequence[str], by_endpoint: bool) -> Any:
+    """Build an UpstreamTlsContext; `by_endpoint` takes the server name from the endpoint's own hostname."""
+    if tls.certificate:
+        _need(tls.certificate, secrets, tls.origin)
+    return build(
+        _TLS + "UpstreamTlsContext",
+        sni=tls.sni,
+        auto_host_sni=tls.auto_sni and by_endpoint,
+        auto_sni_san_validation=tls.auto_sni and by_endpoint and _verifies(tls) and not tls.names,
+        common_tls_context={
+            # Envoy stops at TLS 1.2 as a client unless it is told otherwise.
+            "tls_params": build_parameters(tls.parameters, highest="TLSv1_3"),
+            "tls_certificate_sds_secret_configs": [_over_sds(tls.certificate)] if tls.certificate else [],
+            "alpn_protocols": tls.alpn or alpn,
+            **_server_validation(tls, secrets),
+        },
+    )
+
+
+def build_parameters(parameters: TlsParameters, highest: str = "TLS_AUTO") -> dict[str, Any] | None:
+    """Build TlsParameters. Envoy's own range is 1.2 to 1.3 for servers."""
+    lowest = _VERSIONS[parameters.min_version]
+    if parameters.max_version:
+        highest = _VERSIONS[parameters.max_version]
+    return {
+        "tls_minimum_protocol_version": lowest,
+        "tls_maximum_protocol_version": highest,
+        "cipher_suites": parameters.ciphers,
+        "ecdh_curves": parameters.curves,
+        "signature_algorithms": parameters.signature_algorithms,
+    }
+
+
+def build_name_match(name: NameMatch) -> dict[str, Any]:
+    """Build a SubjectAltNameMatcher."""
+    matcher = {"safe_regex": {"regex": name.value}} if name.match == "regex" else {name.match: name.value}
+    return {"san_type": _NAMES[name.kind], "matcher": matcher}
+
+
+def _client_validation(validation: ClientValidation, secrets: Secrets) -> dict[str, Any]:
+    own = {
+        "verify_certificate_spki": validation.spki_hashes,
+        "verify_certificate_hash": validation.certificate_hashes,
+        "match_typed_subject_alt_names": [build_name_match(name) for name in validation.names],
+        "trust_chain_verification": "ACCEPT_UNTRUSTED" if validation.accept_untrusted else None,
+    }
+    if not validation.authorities:
+        if validation.required and not (own["verify_certificate_spki"] or own["verify_certificate_hash"]):
+            raise CannotBuild(validation.origin, "nothing says which client certificates to trust")
+        return {"validation_context": own}
+    _need(validation.authorities, secrets, validation.origin)
+    return _validated_by(validation.authorities, own)
+
+
+def _server_validation(tls: ClientTls, secrets: Secrets) -> dict[str, Any]:
+    """Build how the server is verified. A name to be verified that nobody gave is the name we ask for."""
+    if not _verifies(tls):
+        if not tls.insecure:
+            raise CannotBuild(tls.origin, "nothing says which certificates of the backend to trust")
+        return {}
+    names = tls.names or ((NameMatch(kind="dns", value=tls.sni),) if tls.sni else ())
+    own = {"match_typed_subject_alt_names": [build_name_match(name) for name in names]}
+    if tls.system_authorities:
+        return {"validation_context": {**own, "system_root_certs": {}}}
+    _need(tls.authorities, secrets, tls.origin)
+    return _validated_by(tls.authorities, own)
+
+
+def _validated_by(authorities: str, own: dict[str, Any]) -> dict[str, Any]:
+    """Join our own conditions with the authorities, which SDS brings."""
+    if not any(own.values()):
+        return {"validation_context_sds_secret_config": _over_sds(authorities)}
+    return {
+        "combined_validation_context": {
+            "default_validation_context": own,
+            "validation_context_sds_secret_config": _over_sds(authorities),
+        }
+    }
+
+
+def _verifies(tls: ClientTls) -> bool:
+    return not tls.insecure and bool(tls.authorities or tls.system_authorities)
+
+
+def _over_sds(name: str) -> dict[str, Any]:
+    return {"name": name, "sds_config": _ADS}
+
+
+def _need(name: str, secrets: Secrets, origin: Origin) -> None:
+    """Refuse a name that SDS would never bring: Envoy would hold the whole listener back for it."""
+    if name not in secrets:
+        raise CannotBuild(origin, f"the secret {name} is not there")
+
+
+def tls_socket(context: Any) -> dict[str, Any]:
+    """Wrap a TLS context as a transport socket."""
+    return {"name": "envoy.transport_sockets.tls", "typed_config": any_of(context)}
+
+
+def quic_socket(context: Any) -> dict[str, Any]:
+    """Wrap a DownstreamTlsContext as the transport socket of a QUIC listener."""
+    name = "envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport"
+    return {"name": "envoy.transport_sockets.quic", "typed_config": typed(name, downstream_tls_context=context)}

@@ -1,0 +1,254 @@
+"""What a rule does to a request besides sending it on, and the answers that come before any backend."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from anygate.explain.answer import Applied, Decision
+from anygate.explain.conditions import cookie_values, describe_path, describe_value, query_values
+from anygate.explain.seen import SeenRequest
+from anygate.model.edit import HeaderEdit, Rewrite
+from anygate.model.limits import Faults, LimitRule, LimitSelector, RateLimit
+from anygate.model.route import HttpRule, Mirror, Timeouts
+from anygate.model.security import Authorization, Cors, Jwt, Security
+
+
+def describe_rule(rule: HttpRule) -> tuple[Applied, ...]:
+    """List what applies to every request of a rule, in the order in which a request meets it."""
+    return tuple(_applied(rule))
+
+
+def early_answer(rule: HttpRule, seen: SeenRequest) -> Decision | None:
+    """Return the answer that comes before the rule's action, where the request alone tells."""
+    if rule.cors and _is_preflight(seen):
+        return Decision(kind="respond", status=200, reason="a CORS preflight is answered by the gateway")
+    if rule.faults and rule.faults.abort_percent >= 100:
+        if rule.faults.grpc_status is not None:
+            return Decision(
+                kind="respond", status=200, reason=f"injected gRPC status {rule.faults.grpc_status}"
+            )
+        if rule.faults.abort_status:
+            return Decision(kind="respond", status=rule.faults.abort_status, reason="an injected fault")
+    missing = _missing_credentials(rule.security, seen) if rule.security else ""
+    return Decision(kind="respond", status=401, reason=missing) if missing else None
+
+
+def describe_edit(side: str, edit: HeaderEdit | None, place: str) -> Iterator[Applied]:
+    """List header changes in the order in which they are made."""
+    if edit is None:
+        return
+    changes = [f"remove {name}" for name in edit.remove]
+    changes += [f"set {name}: {value}" for name, value in edit.set]
+    changes += [f"add {name}: {value}" for name, value in edit.add]
+    yield Applied(kind=side, text=", ".join(changes), place=place)
+
+
+def describe_rewrite(rewrite: Rewrite | None, place: str) -> Iterator[Applied]:
+    """Say what a rewrite changes."""
+    if rewrite is None:
+        return
+    said = []
+    if rewrite.path:
+        words = {
+            "full": "path becomes",
+            "prefix": "prefix becomes",
+            "regex": f"{rewrite.path.pattern} becomes",
+        }
+        said.append(f"{words[rewrite.path.kind]} {rewrite.path.value or '/'}")
+    if rewrite.host:
+        said.append(f"host becomes {rewrite.host}")
+    elif rewrite.host_header:
+        said.append(f"host comes from header {rewrite.host_header}")
+    elif rewrite.host_from_backend:
+        said.append("host becomes the name of the endpoint")
+    yield Applied(kind="rewrite", text=", ".join(said), place=place)
+
+
+def describe_mirror(mirror: Mirror) -> Applied:
+    """Say where a copy goes."""
+    share = "" if mirror.share >= 1 else f"{_number(float(mirror.share * 100))}% "
+    target = mirror.backend or "nowhere: its backend is not known"
+    return Applied(kind="mirror", text=f"{share}copied to {target}", place=mirror.origin.place)
+
+
+def _applied(rule: HttpRule) -> Iterator[Applied]:
+    place = rule.origin.place
+    if rule.cors:
+        yield Applied(kind="cors", text=_cors(rule.cors), place=rule.cors.origin.place)
+    if rule.faults:
+        yield Applied(kind="fault", text=_faults(rule.faults), place=rule.faults.origin.place)
+    if rule.security:
+        yield from _security(rule.security)
+    if rule.rate_limit:
+        yield from _limits(rule.rate_limit)
+    if rule.session:
+        kept = f"kept on one endpoint by {rule.session.kind} {rule.session.name}"
+        yield Applied(kind="session", text=kept, place=rule.session.origin.place)
+    for policy in rule.hash_policies:
+        by = policy.kind.replace("_", " ") + (f" {policy.name}" if policy.name else "")
+        yield Applied(kind="hash", text=f"the endpoint is chosen by {by}", place=place)
+    if rule.request_buffer is not None:
+        yield Applied(
+            kind="buffer", text=f"body held whole, at most {rule.request_buffer} bytes", place=place
+        )
+    if rule.inject:
+        yield Applied(
+            kind="credential", text=f"put on header {rule.inject.header}", place=rule.inject.origin.place
+        )
+    yield from describe_edit("request headers", rule.request_headers, place)
+    yield from describe_rewrite(rule.rewrite, place)
+    for mirror in rule.mirrors:
+        yield describe_mirror(mirror)
+    times = _timeouts(rule.timeouts)
+    if times:
+        yield Applied(kind="timeout", text=times, place=place)
+    if rule.retry:
+        when = ", ".join((*rule.retry.triggers, *map(str, rule.retry.statuses))) or "nothing"
+        yield Applied(
+            kind="retry", text=f"up to {rule.retry.attempts} on {when}", place=rule.retry.origin.place
+        )
+    yield from describe_edit("response headers", rule.response_headers, place)
+
+
+def _is_preflight(seen: SeenRequest) -> bool:
+    needed = ("origin", "access-control-request-method")
+    return seen.method == "OPTIONS" and all(any(seen.headers.get(name, ())) for name in needed)
+
+
+def _missing_credentials(security: Security, seen: SeenRequest) -> str:
+    """Say which credential the request lacks; whether one that is there is valid cannot be told here."""
+    if security.oidc:
+        return ""
+    if security.api_key and not _has_key(security, seen):
+        return "the request carries no API key"
+    authorization = seen.headers.get("authorization", ())
+    if security.basic and not any(value.lower().startswith("basic ") for value in authorization):
+        return "the request carries no user name and password"
+    if security.jwt and not security.jwt.optional and not _has_token(security.jwt, seen):
+        return "the request carries no token"
+    return ""
+
+
+def _has_key(security: Security, seen: SeenRequest) -> bool:
+    key = security.api_key
+    assert key is not None
+    cookies = cookie_values(seen.headers.get("cookie", ()))
+    return (
+        any(seen.headers.get(name.lower()) for name in key.headers)
+        or any(query_values(seen.query, name) for name in key.query)
+        or any(name in cookies for name in key.cookies)
+    )
+
+
+def _has_token(jwt: Jwt, seen: SeenRequest) -> bool:
+    cookies = cookie_values(seen.headers.get("cookie", ()))
+    for provider in jwt.providers:
+        by_default = not (provider.from_headers or provider.from_params or provider.from_cookies)
+        headers = [name for name, _ in provider.from_headers] or (["authorization"] if by_default else [])
+        params = provider.from_params or (("access_token",) if by_default else ())
+        if (
+            any(seen.headers.get(name.lower()) for name in headers)
+            or any(query_values(seen.query, name) for name in params)
+            or any(name in cookies for name in provider.from_cookies)
+        ):
+            return True
+    return False
+
+
+def _security(security: Security) -> Iterator[Applied]:
+    if security.api_key:
+        where = [f"header {name}" for name in security.api_key.headers]
+        where += [f"query {name}" for name in security.api_key.query]
+        where += [f"cookie {name}" for name in security.api_key.cookies]
+        place = security.api_key.origin.place
+        yield Applied(kind="api key", text="needed in " + " or ".join(where), place=place)
+    if security.basic:
+        yield Applied(
+            kind="basic auth", text="user name and password needed", place=security.basic.origin.place
+        )
+    if security.oidc:
+        login = f"login at {security.oidc.issuer}"
+        yield Applied(kind="oidc", text=login, place=security.oidc.origin.place)
+    if security.jwt:
+        issuers = " or ".join(provider.issuer or provider.name for provider in security.jwt.providers)
+        needed = "checked if there is one" if security.jwt.optional else "needed"
+        yield Applied(kind="jwt", text=f"token of {issuers} {needed}", place=security.origin.place)
+    if security.ext_auth:
+        asked = f"{security.ext_auth.backend} is asked over {security.ext_auth.protocol}"
+        failing = ", passes when that fails" if security.ext_auth.fail_open else ""
+        yield Applied(kind="ext auth", text=asked + failing, place=security.ext_auth.origin.place)
+    if security.authorization:
+        text = _authorization(security.authorization)
+        yield Applied(kind="authorization", text=text, place=security.authorization.origin.place)
+
+
+def _authorization(authorization: Authorization) -> str:
+    rules = [f"{rule.name} {'allows' if rule.allow else 'denies'}" for rule in authorization.rules]
+    return ", ".join([*rules, f"otherwise {'allowed' if authorization.allow_by_default else 'denied'}"])
+
+
+def _cors(cors: Cors) -> str:
+    return f"allowed from {', '.join(cors.allow_origins) or 'nowhere'}" + (
+        " with credentials" if cors.allow_credentials else ""
+    )
+
+
+def _faults(faults: Faults) -> str:
+    said = []
+    if faults.delay:
+        said.append(f"{_number(faults.delay_percent)}% delayed by {_span(faults.delay)}")
+    if faults.grpc_status is not None:
+        said.append(f"{_number(faults.abort_percent)}% aborted with gRPC status {faults.grpc_status}")
+    elif faults.abort_status is not None:
+        said.append(f"{_number(faults.abort_percent)}% aborted with {faults.abort_status}")
+    return ", ".join(said)
+
+
+def _limits(limit: RateLimit) -> Iterator[Applied]:
+    for rule in limit.rules:
+        yield Applied(kind=f"{limit.scope} limit", text=_limit(rule), place=rule.origin.place)
+
+
+def _limit(rule: LimitRule) -> str:
+    said = f"{rule.requests} per {_span(rule.unit)}"
+    selected = [text for selector in rule.selectors for text in _selector(selector)]
+    shadow = ", only counted" if rule.shadow else ""
+    return said + (" for " + ", ".join(selected) if selected else "") + shadow
+
+
+def _selector(selector: LimitSelector) -> Iterator[str]:
+    for header in selector.headers:
+        yield describe_value("header", header)
+    for name in selector.distinct_headers:
+        yield f"each value of {name}"
+    if selector.methods:
+        yield "method " + " or ".join(selector.methods)
+    if selector.path:
+        yield describe_path(selector.path)
+    if selector.cidr:
+        yield f"clients in {selector.cidr}"
+    if selector.distinct_addresses:
+        yield "each client address"
+
+
+def _timeouts(timeouts: Timeouts) -> str:
+    named = (
+        ("request", timeouts.request),
+        ("attempt", timeouts.attempt),
+        ("silent stream", timeouts.stream_idle),
+        ("stream", timeouts.max_stream),
+    )
+    return ", ".join(
+        f"{name} {_span(span) if span else 'unlimited'}" for name, span in named if span is not None
+    )
+
+
+def _span(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{_number(seconds / size)}{unit}"
+    return f"{_number(seconds)}s" if seconds >= 1 else f"{_number(seconds * 1000)}ms"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,156 @@
+"""What almost decided: the rules, hostnames, schemes and ports that came closest, and what was in the way."""
+
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher, get_close_matches
+
+from anygate.explain.answer import NearMiss
+from anygate.explain.conditions import Condition, check_match, describe_match
+from anygate.explain.entrance import Door, bound_port
+from anygate.explain.seen import SeenRequest
+from anygate.model.listener import Server
+from anygate.model.root import Model
+from anygate.model.route_table import Row, VirtualHost, specificity
+
+LIMIT = 3
+_SIMILAR = 0.6
+
+
+def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> list[NearMiss]:
+    """The rows of a table that came closest, fewest failing conditions first, with one that holds too."""
+    found: list[tuple[tuple[object, ...], NearMiss]] = []
+    for at, row in enumerate(rows):
+        if at == winner:
+            continue
+        conditions = check_match(row.match, seen)
+        failed = [condition for condition in conditions if condition.holds is not True]
+        if not failed and winner is not None:
+            text = f"{describe_match(row.match)}: matches too, but {_behind(rows[winner], row)}"
+            found.append(((0, 0.0, at), _row_miss(row, text, 0)))
+        elif failed and _is_near(failed, conditions, seen):
+            text = f"{describe_match(row.match)}: " + "; ".join(
+                _failure(each, len(conditions)) for each in failed
+            )
+            distance = -_closeness(row, seen)
+            found.append(((len(failed), distance, at), _row_miss(row, text, len(failed))))
+    found.sort(key=lambda pair: pair[0])
+    shadowed = [miss for _, miss in found if not miss.failed][:1]
+    return (shadowed + [miss for _, miss in found if miss.failed])[:LIMIT]
+
+
+def near_hosts(table: dict[str, VirtualHost], seen: SeenRequest) -> list[NearMiss]:
+    """The hostnames of a listener that the request's host could have meant, best first."""
+    domains = [domain for domain, host in table.items() if host.rows and not host.misdirected]
+    closest = get_close_matches(seen.domain, domains, LIMIT, _SIMILAR)
+    for domain in domains:
+        if domain == "*." + seen.domain and domain not in closest:
+            closest.insert(0, domain)
+    return [_host_miss(table[domain], seen, similar=True) for domain in closest[:LIMIT]]
+
+
+def rows_elsewhere(table: dict[str, VirtualHost], seen: SeenRequest, chosen: str | None) -> list[NearMiss]:
+    """The hostnames under which the request would have found a rule: only its host is wrong."""
+    found: list[tuple[tuple[object, ...], NearMiss]] = []
+    for domain, host in table.items():
+        if domain == chosen or host.misdirected:
+            continue
+        if any(all(each.holds for each in check_match(row.match, seen)) for row in host.rows):
+            likeness = SequenceMatcher(None, seen.domain, domain).ratio()
+            found.append(
+                (
+                    (-likeness, specificity(domain), domain),
+                    _host_miss(host, seen, similar=likeness >= _SIMILAR),
+                )
+            )
+    found.sort(key=lambda pair: pair[0])
+    return [miss for _, miss in found]
+
+
+def near_servers(servers: Iterable[Server], host: str) -> list[NearMiss]:
+    """The hostnames of TLS servers that a server name could have meant."""
+    by_name = {server.hostname: server for server in servers if server.hostname}
+    closest = get_close_matches(host.lower(), list(by_name), LIMIT, 0.0)
+    return [
+        NearMiss(
+            kind="hostname",
+            name=name,
+            text=f"the TLS server name is {host}",
+            place=by_name[name].origin.place,
+        )
+        for name in closest
+    ]
+
+
+def near_doors(model: Model, ports: dict[str, int], port: int) -> list[NearMiss]:
+    """The listeners that there are when none has the port, nearest port first."""
+    found = []
+    for gateway in model.gateways:
+        for listener in gateway.listeners:
+            bound = bound_port(listener, ports)
+            where = f"port {listener.port}" + (f", or {bound} here" if bound != listener.port else "")
+            door = Door(listener, bound)
+            text = f"{where}, {door.protocols}; the request goes to port {port}"
+            miss = NearMiss(kind="port", name=listener.name, text=text, place=listener.origin.place)
+            distance = min(abs(listener.port - port), abs(bound - port))
+            found.append((distance, listener.name, miss))
+    found.sort(key=lambda entry: entry[:2])
+    return [miss for _, _, miss in found[:LIMIT]]
+
+
+def near_schemes(doors: Sequence[Door], scheme: str) -> list[NearMiss]:
+    """The listeners that have the port but speak something else."""
+    return [
+        NearMiss(
+            kind="scheme",
+            name=door.listener.name,
+            text=f"speaks {door.protocols}, the request is {scheme}",
+            place=door.listener.origin.place,
+        )
+        for door in doors[:LIMIT]
+    ]
+
+
+def _row_miss(row: Row, text: str, failed: int) -> NearMiss:
+    place = (row.match or row.rule).origin.place
+    return NearMiss(kind="rule", name=row.route.origin.object, text=text, place=place, failed=failed)
+
+
+def _host_miss(host: VirtualHost, seen: SeenRequest, *, similar: bool) -> NearMiss:
+    row = host.rows[0]
+    question = ": did you mean it?" if similar else ""
+    return NearMiss(
+        kind="hostname",
+        name=host.domain,
+        text=f"the host is {seen.domain or 'empty'}{question}",
+        place=row.route.origin.place,
+    )
+
+
+def _failure(condition: Condition, count: int) -> str:
+    return condition.why if count == 1 else f"not {condition.text} ({condition.why})"
+
+
+def _is_near(failed: Sequence[Condition], conditions: Sequence[Condition], seen: SeenRequest) -> bool:
+    """A row of which nothing at all holds is no near miss, unless its path is almost the one."""
+    if len(failed) < len(conditions):
+        return True
+    path = next((each for each in failed if each.kind == "path"), None)
+    return path is None or "differs" in path.why or "starts" in path.why or len(failed) == 1
+
+
+def _closeness(row: Row, seen: SeenRequest) -> float:
+    if row.match is None or row.match.path is None:
+        return 1.0
+    return SequenceMatcher(None, row.match.path.value, seen.path).ratio()
+
+
+def _behind(winner: Row, row: Row) -> str:
+    """Why a row that holds as well comes after the one that decided."""
+    if specificity(row.hostname) != specificity(winner.hostname):
+        return f"for the less specific hostname {row.hostname}"
+    if (row.match.rank if row.match else ()) != (winner.match.rank if winner.match else ()):
+        return "its conditions are less specific"
+    if (row.route.created or "9999") != (winner.route.created or "9999"):
+        return "its route is newer"
+    if row.route.name != winner.route.name:
+        return "its route's name sorts later"
+    return "it was written later"

@@ -1,0 +1,108 @@
+"""Finds parsed objects by identity, kind and label."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+from anygate.manifests.core import ConfigMap, Endpoints, EndpointSlice, Namespace, Secret, Service
+from anygate.manifests.kind import Kind
+from anygate.manifests.object import Manifest
+from anygate.manifests.selector import Selector, selects
+
+K = TypeVar("K", bound=Kind)
+
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+"""The label that every namespace carries by itself."""
+
+
+class Index:
+    """Parsed objects of any kinds, ordered by namespace and name whatever the order they came in.
+
+    `broken` are objects of known kinds that could not be read: a policy that is not valid still has a target.
+    """
+
+    def __init__(self, kinds: Iterable[Kind], broken: Iterable[Manifest] = ()) -> None:
+        ordered = sorted(kinds, key=lambda kind: kind.ref)
+        self._by_ref = {tuple(kind.ref): kind for kind in ordered}
+        self._by_kind: dict[tuple[str, str], list[Kind]] = {}
+        for kind in ordered:
+            self._by_kind.setdefault(kind.ref[:2], []).append(kind)
+        self._broken = sorted(broken, key=lambda manifest: manifest.ref)
+        self._namespaces = self._collect_namespaces(ordered)
+        self._slices: dict[tuple[str, str], list[EndpointSlice]] = {}
+        for part in self.every(EndpointSlice):
+            self._slices.setdefault((part.namespace, part.service_name), []).append(part)
+
+    def get(self, group: str, kind: str, namespace: str, name: str) -> Kind | None:
+        """The object with an identity."""
+        return self._by_ref.get((group, kind, namespace, name))
+
+    def all(self, group: str, kind: str) -> tuple[Kind, ...]:
+        """All objects of a kind."""
+        return tuple(self._by_kind.get((group, kind), ()))
+
+    def names(self, group: str, kind: str, namespace: str) -> tuple[str, ...]:
+        """The names of all objects of a kind in a namespace."""
+        return tuple(found.name for found in self.all(group, kind) if found.namespace == namespace)
+
+    def broken(self, kind: str) -> tuple[Manifest, ...]:
+        """The objects of a kind that could not be read."""
+        return tuple(manifest for manifest in self._broken if manifest.kind == kind)
+
+    def find(self, model: type[K], namespace: str, name: str) -> K | None:
+        """The object of a kind that says its GROUP and KIND."""
+        found = self.get(model.GROUP, model.KIND, namespace, name)
+        return found if isinstance(found, model) else None
+
+    def every(self, model: type[K]) -> tuple[K, ...]:
+        """All objects of a kind that says its GROUP and KIND."""
+        return tuple(found for found in self.all(model.GROUP, model.KIND) if isinstance(found, model))
+
+    def service(self, namespace: str, name: str) -> Service | None:
+        """A Service."""
+        return self.find(Service, namespace, name)
+
+    def secret(self, namespace: str, name: str) -> Secret | None:
+        """A Secret."""
+        return self.find(Secret, namespace, name)
+
+    def config_map(self, namespace: str, name: str) -> ConfigMap | None:
+        """A ConfigMap."""
+        return self.find(ConfigMap, namespace, name)
+
+    def endpoints(self, namespace: str, name: str) -> Endpoints | None:
+        """The Endpoints of a Service."""
+        return self.find(Endpoints, namespace, name)
+
+    def endpoint_slices(self, namespace: str, service: str) -> tuple[EndpointSlice, ...]:
+        """The EndpointSlices of a Service."""
+        return tuple(self._slices.get((namespace, service), ()))
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Every namespace that is declared or that an object stands in."""
+        return tuple(self._namespaces)
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """A namespace's labels; one that nothing declares has the label that Kubernetes gives it."""
+        return self._namespaces.get(namespace) or MappingProxyType({NAMESPACE_LABEL: namespace})
+
+    def selects(self, selector: Selector, labels: Mapping[str, str]) -> bool:
+        """Whether a label selector selects an object with these labels."""
+        return selects(selector, labels)
+
+    def selects_namespace(self, selector: Selector, namespace: str) -> bool:
+        """Whether a label selector selects a namespace."""
+        return selects(selector, self.namespace_labels(namespace))
+
+    def _collect_namespaces(self, kinds: list[Kind]) -> dict[str, Mapping[str, str]]:
+        names = {kind.namespace for kind in kinds if kind.namespace}
+        declared = {
+            kind.name: {**kind.manifest.labels, NAMESPACE_LABEL: kind.name}
+            for kind in kinds
+            if isinstance(kind, Namespace)
+        }
+        return {
+            name: MappingProxyType(declared.get(name) or {NAMESPACE_LABEL: name})
+            for name in sorted(names | declared.keys())
+        }

@@ -1,0 +1,153 @@
+"""What all kinds are made of: strict, frozen pydantic models that know the YAML names of their fields.
+
+A kind should have no pydantic unions: each branch reports its own errors, which reads as noise. Use a
+literal `type` and optional fields as Kubernetes does, or a validator such as `IntOrString`.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from anygate.diagnostics import FieldPath, ObjectRef, Report, Span
+from anygate.manifests.faults import find_nulls, report_faults, without
+from anygate.manifests.fields import (
+    Base64,
+    Duration,
+    GoDuration,
+    HeaderName,
+    Hostname,
+    Ignored,
+    IntOrString,
+    Many,
+    Namespace,
+    ObjectName,
+    Port,
+    PreciseHostname,
+    Quantity,
+    SectionName,
+    SensitiveText,
+)
+from anygate.manifests.object import Manifest
+
+__all__ = [
+    "Base64",
+    "Duration",
+    "GoDuration",
+    "HeaderName",
+    "Hostname",
+    "Ignored",
+    "IntOrString",
+    "Kind",
+    "Many",
+    "Metadata",
+    "Namespace",
+    "Node",
+    "ObjectName",
+    "Port",
+    "PreciseHostname",
+    "Quantity",
+    "SectionName",
+    "SensitiveText",
+    "read_kind",
+]
+
+
+def _to_camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in tail)
+
+
+class Node(BaseModel):
+    """A mapping inside an object: snake_case here, camelCase in YAML; unknown fields are refused."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=_to_camel,
+        validate_by_alias=True,
+        validate_by_name=False,
+        serialize_by_alias=True,
+        defer_build=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+    )
+
+
+K = TypeVar("K", bound="Kind")
+
+
+class Metadata(Node):
+    """The parts of an object's metadata that anything reads; the rest is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class Kind(Node):
+    """A top-level object. `manifest` leads back to the text; `status` is never read."""
+
+    GROUP: ClassVar[str] = ""
+    KIND: ClassVar[str] = ""
+
+    api_version: str
+    kind: str
+    metadata: Metadata
+    status: Any = None
+
+    _manifest: Manifest = PrivateAttr()
+
+    if TYPE_CHECKING:
+        # What holds objects of many kinds reaches for fields that only some of them have.
+        def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def manifest(self) -> Manifest:
+        """The object as the user wrote it."""
+        return self._manifest
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object's identity."""
+        return self._manifest.ref
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self._manifest.name
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace; empty for cluster-wide kinds."""
+        return self._manifest.namespace
+
+    def span(self, path: FieldPath = ()) -> Span:
+        """Where the value at `path` stands in the text."""
+        return self._manifest.span(path)
+
+    def attach(self, manifest: Manifest) -> Self:
+        """Remember where the object came from; for `read_kind`."""
+        self._manifest = manifest
+        return self
+
+
+def read_kind(manifest: Manifest, model: type[K], report: Report) -> K | None:
+    """Validate an object against its kind. Every mistake is reported; an object with mistakes gives None."""
+    try:
+        return model.model_validate(manifest.value).attach(manifest)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+    nulls = find_nulls(faults)
+    if not nulls:
+        report_faults(manifest, model, faults, report)
+        return None
+    # Kubernetes reads a field that is null as one that is absent.
+    try:
+        return model.model_validate(without(manifest.value, nulls)).attach(manifest)
+    except ValidationError as error:
+        report_faults(manifest, model, error.errors(include_url=False), report)
+    return None

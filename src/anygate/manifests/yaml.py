@@ -1,0 +1,72 @@
+"""A file's text to positioned documents; a mistake becomes a diagnostic and leaves the others alone."""
+
+from collections.abc import Iterator
+
+from anygate.diagnostics import Diagnostic, Related, Report, SourceFile
+from anygate.manifests.chunks import Chunk, split_chunks
+from anygate.manifests.compose import ChunkResult, compose_chunk
+from anygate.manifests.scalars import Scalar
+from anygate.manifests.syntax import Problem
+from anygate.manifests.syntax_rules import ALIAS_LIMIT, FILE_TOO_LARGE
+from anygate.manifests.tree import Tree
+
+SIZE_LIMIT = 50 * 1024 * 1024
+EXPANSION_LIMIT = 5_000_000
+"""Nodes that aliases may add to one file."""
+
+
+class ChunkCache:
+    """What chunks held the last time, by their text: an unchanged document is not parsed again.
+
+    Positions in a result are relative to its chunk, so it fits wherever the same text stands. `forget_unused`
+    drops what no file has asked for since the last call.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, ChunkResult] = {}
+        self._used: dict[str, ChunkResult] = {}
+
+    def compose(self, text: str, memory: dict[str, Scalar]) -> ChunkResult:
+        """The result for a chunk, parsed only when its text is new."""
+        result = self._used.get(text) or self._kept.get(text) or compose_chunk(text, memory)
+        self._used[text] = result
+        return result
+
+    def forget_unused(self) -> None:
+        """Keep only what was asked for since the last call."""
+        self._kept, self._used = self._used, {}
+
+    def __len__(self) -> int:
+        return len(self._kept | self._used)
+
+
+def parse_documents(file: SourceFile, report: Report, cache: ChunkCache | None = None) -> Iterator[Tree]:
+    """Yield the documents of a file in order; those with mistakes are reported and left out."""
+    if len(file.text) > SIZE_LIMIT:
+        report.add(FILE_TOO_LARGE, f"file is larger than {SIZE_LIMIT // 2**20} MB", file.span(0, 0))
+        return
+    compose = cache.compose if cache is not None else compose_chunk
+    memory: dict[str, Scalar] = {}
+    expanded = 0
+    for chunk in split_chunks(file.name, file.text):
+        result = compose(chunk.text, memory)
+        for problem in result.problems:
+            _report_problem(file, chunk, problem, report)
+        expanded += result.expanded
+        if expanded > EXPANSION_LIMIT:
+            where = file.span(chunk.offset, chunk.offset)
+            report.add(ALIAS_LIMIT, f"aliases expand to more than {EXPANSION_LIMIT} values", where)
+            return
+        for document in result.documents:
+            yield Tree(document.value, file, chunk.offset, document.slots)
+
+
+def _report_problem(file: SourceFile, chunk: Chunk, problem: Problem, report: Report) -> Diagnostic:
+    start, end = chunk.offset + problem.start, chunk.offset + problem.end
+    related = []
+    if problem.related:
+        message, first, last = problem.related
+        related.append(Related(message, file.span(chunk.offset + first, chunk.offset + last)))
+    return report.add(
+        problem.rule, problem.message, file.span(start, end), hint=problem.hint, related=related
+    )

@@ -1,0 +1,1 @@
+"""The local Envoy: its bootstrap, its process, its admin interface."""

@@ -1,0 +1,16 @@
+"""Simulated services: an echo for every backend that cannot be reached from here."""
+
+from anygate.stubs.request_log import RequestRecord
+from anygate.stubs.stub import Address, EchoStub, Kind, UdpAddress, UnixAddress
+from anygate.stubs.stub_set import StubSet, StubSpec
+
+__all__ = [
+    "Address",
+    "EchoStub",
+    "Kind",
+    "RequestRecord",
+    "StubSet",
+    "StubSpec",
+    "UdpAddress",
+    "UnixAddress",
+]

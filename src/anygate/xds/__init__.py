@@ -1,0 +1,1 @@
+"""Delivery of snapshots to Envoys over the delta ADS protocol."""
