@@ -3,14 +3,18 @@
 import json
 import subprocess
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
+
+import httpx2
 
 from anygate.envoy.api import any_of, build, to_json, typed
 from anygate.envoy.binary import executable
@@ -19,12 +23,16 @@ from anygate.manifests.sensitive import Sensitive
 from anygate.model.listener import HttpServer, Server
 from anygate.model.origin import Origin
 from anygate.model.route import Forward, HttpRule
+from anygate.model.security import Security
 from anygate.model.tls import Opaque
 
 ORIGIN = Origin("Test", "default", "web")
 DEADLINE = 20.0
+PASSWORD = "{SHA}" + b64encode(sha1(b"secret").digest()).decode()
+"""The password `secret` as htpasswd writes it."""
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
+OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -40,9 +48,14 @@ def server(protocol: Any = "http", **http: Any) -> Server:
     return Server(origin=ORIGIN, name="web", protocol=protocol, http=HttpServer(**http))
 
 
+def security(**fields: Any) -> Security:
+    return Security(origin=origin("policy"), **fields)
+
+
 def opaque(**values: str) -> dict[str, Opaque]:
     return {
-        name: Opaque(origin=ORIGIN, name=name, value=Sensitive(value.encode())) for name, value in values.items()
+        name: Opaque(origin=ORIGIN, name=name, value=Sensitive(value.encode()))
+        for name, value in values.items()
     }
 
 
@@ -67,7 +80,9 @@ class Upstream:
                     "body": body.decode(),
                 }
                 outer.seen.append(request)
-                status, headers, content = answer(request) if answer else (200, {}, json.dumps(request).encode())
+                status, headers, content = (
+                    answer(request) if answer else (200, {}, json.dumps(request).encode())
+                )
                 self.send_response(status)
                 for key, value in {**headers, "content-length": str(len(content))}.items():
                     self.send_header(key, value)
@@ -85,7 +100,9 @@ class Upstream:
         self.port = self.http.server_address[1]
 
     def __enter__(self) -> "Upstream":
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         self.thread.start()
         return self
 
@@ -106,6 +123,9 @@ class Gateway:
     def ask_admin(self, path: str) -> str:
         with urlopen(f"http://{self.admin}{path}", timeout=DEADLINE) as answer:
             return answer.read().decode()
+
+
+Running = tuple[Gateway, httpx2.Client, Upstream]
 
 
 def without_sds(value: Any) -> Any:
@@ -152,7 +172,8 @@ def bootstrap(
         entries.append({**route_entry(prefix, one, scope, first), **(overrides or {}).get(prefix, {})})
     chain = [entry for one in FILTERS for entry in one.chain(at, list(routes.values()))]
     filters = [
-        {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled} for entry in chain
+        {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled}
+        for entry in chain
     ]
     connection_manager = typed(
         MANAGER,
@@ -184,7 +205,12 @@ def bootstrap(
 
 
 def _cluster(name: str, ports: Sequence[int]) -> dict[str, Any]:
+    options = {}
+    if name.endswith("-h2"):
+        http = typed(OPTIONS, explicit_http_config={"http2_protocol_options": {}})
+        options = {OPTIONS: http}
     return {
+        "typed_extension_protocol_options": options,
         "name": name,
         "type": "STATIC",
         "connect_timeout": {"seconds": 2},
@@ -270,3 +296,13 @@ def _stop(process: subprocess.Popen[str]) -> None:
     process.wait(timeout=DEADLINE)
     if process.stderr:
         process.stderr.close()
+
+
+@contextmanager
+def gateway(routes: dict[str, Any], **options: Any) -> Iterator[Running]:
+    """Run Envoy with an echo server behind it; `options` are those of `bootstrap`."""
+    clusters = options.pop("clusters", {})
+    with Upstream("echo") as echo:
+        config = bootstrap(routes, {"echo": [echo.port], **clusters}, **options)
+        with running(config) as envoy, httpx2.Client(base_url=envoy.url) as client:
+            yield envoy, client, echo

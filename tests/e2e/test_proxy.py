@@ -109,29 +109,40 @@ class Backend:
         self.port = 0
         self.is_halfway = asyncio.Event()
         self.release = asyncio.Event()
+        self._conversations: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def serve(self) -> "AsyncIterator[Backend]":
-        server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._conversations.add(asyncio.create_task(self._converse(reader, writer)))
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
             server.close()
+            for conversation in self._conversations:
+                conversation.cancel()
+            await asyncio.gather(*self._conversations, return_exceptions=True)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                body = self.name.encode()
-                size = 2 * len(body) if b" /slow " in head else len(body)
-                writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n".encode() + body)
-                if size != len(body):
-                    self.is_halfway.set()
-                    await self.release.wait()
-                    writer.write(body)
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    await self._answer(await reader.readuntil(b"\r\n\r\n"), writer)
+        finally:
+            writer.close()
+
+    async def _answer(self, head: bytes, writer: asyncio.StreamWriter) -> None:
+        body = self.name.encode()
+        size = 2 * len(body) if b" /slow " in head else len(body)
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n".encode() + body)
+        if size != len(body):
+            self.is_halfway.set()
+            await self.release.wait()
+            writer.write(body)
+        await writer.drain()
 
 
 class Rig:
@@ -451,6 +462,21 @@ async def test_an_ads_address_that_cannot_be_used_is_a_problem_of_the_environmen
         await AdsServer().start(f"unix:{folder.path}/absent/xds.sock")
 
 
+async def test_a_stop_that_is_cancelled_kills() -> None:
+    port = free_port()
+    async with Backend("one").serve() as one, rig(*web(port, one)) as made, httpx.AsyncClient() as client:
+        slow = asyncio.create_task(get(client, port, "/slow"))
+        await one.is_halfway.wait()
+        stopping = asyncio.create_task(made.envoy.stop())
+        await closed(port)
+        stopping.cancel()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await slow
+        async with asyncio.timeout(DEADLINE):
+            await made.envoy.stop()
+        assert made.envoy.pid is None
+
+
 async def test_stop_before_the_process_runs_leaves_nothing_behind() -> None:
     with RunFolder() as folder:
         envoy = LocalEnvoy(folder, build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket))
@@ -483,7 +509,8 @@ async def main():
     def tell(change):
         if isinstance(change, Started):
             print(change.pid, folder.path, flush=True)
-    envoy = LocalEnvoy(folder, build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket), on_change=tell)
+    bootstrap = build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket)
+    envoy = LocalEnvoy(folder, bootstrap, on_change=tell)
     await envoy.start()
     while not folder.admin_socket.exists():  # Envoy runs, past the launcher
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, a client ends up with the last snapshot and is never broken on the way."""
+"""Whatever happens in whatever order, a client ends up with the last snapshot, unbroken on the way."""
 
 from collections import deque
 from dataclasses import dataclass, field

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 
 from anygate.diagnostics.diagnostic import Diagnostic
@@ -32,7 +33,7 @@ def _escape_character(char: str) -> str:
 
 
 def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
-    """The line before, the line itself, carets below what is meant, the line after; nothing if it may be secret."""
+    """The line before, the line itself, carets below, the line after; nothing where a Secret may stand."""
     span = found.span
     if span is None or not span.file.text:
         return []
@@ -40,17 +41,19 @@ def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
     if _may_be_secret(found, span.file, first, last):
         return []
     gutter = len(str(span.line + 1))
+    subject = span.file.line(span.line)
+    start, end = _columns(span, subject)
+    before = _choose_window(subject, start, width)
     rows: list[str] = []
     for number in (span.line - 1, span.line, span.line + 1):
-        line = span.file.line(number)
-        is_subject = number == span.line
-        if not is_subject and not (first <= number <= last and line.strip()):
-            continue
-        start, end = _columns(span, line)
-        shown, offset, caret = _crop_line(line, start, end, width)
-        rows.append(f"{number:>{gutter}} | {shown}".rstrip())
-        if is_subject:
+        if number == span.line:
+            shown, offset, caret = _crop_line(subject, start, end, before, width)
+            rows.append(f"{number:>{gutter}} | {shown}".rstrip())
             rows.append(f"{'':>{gutter}} | {' ' * offset}{'^' * caret}")
+        elif first <= number <= last:
+            shown = _crop_line(span.file.line(number), 0, 0, before, width)[0]
+            if shown.strip():
+                rows.append(f"{number:>{gutter}} | {shown}".rstrip())
     return rows
 
 
@@ -61,32 +64,33 @@ def _columns(span: Span, line: str) -> tuple[int, int]:
     return start, max(end, start + 1)
 
 
-def _crop_line(line: str, start: int, end: int, width: int) -> tuple[str, int, int]:
-    """The part of a line around the caret as it is shown, and the caret's offset and length in cells."""
-    cells = [_show(char) for char in line[: max(end, start) + 2 * width]]
-    before, after = 0, len(cells)
-    if sum(map(_cells, cells)) > width or len(line) > len(cells):
-        before = max(0, min(start - width // 3, len(cells)))
-        if before <= 10 and start < width // 2:
-            before = 0
-        room = width
-        after = before
-        while after < len(cells) and room >= _cells(cells[after]):
-            room -= _cells(cells[after])
-            after += 1
-    shown = "".join(cells[before:after])
-    prefix = _ELLIPSIS if before else ""
-    suffix = _ELLIPSIS if after < len(line) else ""
-    offset = len(prefix) + sum(map(_cells, cells[before:start]))
-    caret = sum(map(_cells, cells[start : min(end, after)]))
-    return prefix + shown + suffix, offset, max(caret, 1)
+def _choose_window(line: str, start: int, width: int) -> int:
+    """The offset from which a line is shown, so that what starts at `start` is in sight."""
+    fits = len(line) <= width and sum(map(_count_cells, map(_show, line))) <= width
+    return 0 if fits or start < width // 2 else start - width // 3
+
+
+def _crop_line(line: str, start: int, end: int, before: int, width: int) -> tuple[str, int, int]:
+    """A line from offset `before` on as it is shown, and in cells where the caret starts and its length."""
+    shown = _ELLIPSIS if 0 < before < len(line) else ""
+    offset, caret, used = len(shown), 0, 0
+    for at in range(before, len(line)):
+        cell = _show(line[at])
+        cells = _count_cells(cell)
+        if used + cells > width:
+            return shown + _ELLIPSIS, offset, max(caret, 1)
+        shown += cell
+        used += cells
+        offset += cells if at < start else 0
+        caret += cells if start <= at < end else 0
+    return shown, offset, max(caret, 1)
 
 
 def _show(char: str) -> str:
     return " " * _TAB_WIDTH if char == "\t" else escape_text(char)
 
 
-def _cells(shown: str) -> int:
+def _count_cells(shown: str) -> int:
     """How many terminal cells a shown character takes."""
     if shown.isascii():
         return len(shown)
@@ -99,9 +103,10 @@ def _cells(shown: str) -> int:
 def _document_lines(file: SourceFile, line: int) -> tuple[int, int]:
     """The first and last line of the document around a line; its neighbours may belong to others."""
     starts = _marker_lines(file)
-    first = max((number for number in starts if number <= line), default=1)
-    last = min((number for number in starts if number > line), default=len(file.lines) + 1)
-    return first, last - 1
+    place = bisect_right(starts, line)
+    first = starts[place - 1] if place else 1
+    last = starts[place] - 1 if place < len(starts) else len(file.lines)
+    return first, last
 
 
 @lru_cache(maxsize=16)
@@ -116,8 +121,8 @@ def _marker_lines(file: SourceFile) -> tuple[int, ...]:
 def _may_be_secret(found: Diagnostic, file: SourceFile, first: int, last: int) -> bool:
     """Whether the document around a diagnostic may hold a Secret's data.
 
-    A single line of JSON holds a whole Secret, so no part of a Secret is shown. Where the document could not be
-    parsed its text decides; where it holds other objects too, such as a List, also their lines stay hidden.
+    A single line of JSON holds a whole Secret, so no part of a Secret is shown. Where the document could not
+    be parsed its text decides; where it holds other objects too, such as a List, their lines stay hidden.
     """
     if found.object is not None and found.object.kind == "Secret":
         return True

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from anygate.diagnostics.diagnostic import Diagnostic, Severity
+from anygate.diagnostics.excerpt import escape_text
 from anygate.diagnostics.source import render_path
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -27,8 +28,9 @@ def _render_command(found: Diagnostic) -> str:
             properties["endColumn"] = str(max(found.span.column, found.span.end_column - 1))
     joined = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     at = f" at {render_path(found.path)}" if found.path else ""
-    hint = f"\nhint: {found.hint}" if found.hint else ""
-    return f"::{_COMMANDS[found.severity]} {joined}::{_escape_message(found.message + at + hint)}"
+    hint = f"\nhint: {escape_text(found.hint)}" if found.hint else ""
+    message = escape_text(found.message + at) + hint
+    return f"::{_COMMANDS[found.severity]} {joined}::{_escape_message(message)}"
 
 
 def _escape_message(text: str) -> str:

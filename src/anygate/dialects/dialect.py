@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from anygate.diagnostics import ObjectRef, Report
 from anygate.manifests.index import Index
@@ -10,12 +10,18 @@ from anygate.manifests.kind import Kind
 from anygate.model import Model
 
 
-class KindEntry(NamedTuple):
-    """How to read one kind: its model and the API versions that model accepts."""
+@dataclass(frozen=True)
+class KindEntry:
+    """How a kind is read. `older` names versions whose shape differs and so have a model of their own."""
 
     model: type[Kind]
     versions: tuple[str, ...]
     namespaced: bool = True
+    older: Mapping[str, type[Kind]] = field(default_factory=dict)
+
+    def resolve_model(self, version: str) -> type[Kind] | None:
+        """The model of a version, if the version is known."""
+        return self.older.get(version) or (self.model if version in self.versions else None)
 
 
 class ReadCache:

@@ -5,6 +5,7 @@ CookieMatcher) and envoy/type/matcher/v3/string.proto.
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from anygate.envoy.api import bool_value, build
@@ -23,7 +24,7 @@ def build_route_match(match: HttpMatch | None) -> Any:
         return build(_ROUTE + "RouteMatch", prefix="/")
     headers = [build_header_match(value, match.origin) for value in match.headers]
     if match.method:
-        headers.insert(0, _header(":method", string_match={"exact": match.method}))
+        headers.insert(0, _method(match.method))
     headers.extend(_inverted_query(value, match.origin) for value in match.query if value.invert)
     return build(
         _ROUTE + "RouteMatch",
@@ -87,6 +88,11 @@ def build_string_match(value: ValueMatch, origin: Origin) -> dict[str, Any]:
     if value.kind == "regex":
         return {"safe_regex": {"regex": value.value}}
     raise CannotBuild(origin, _NO_RANGE.format(value.name))
+
+
+@lru_cache(maxsize=64)
+def _method(method: str) -> Any:
+    return _header(":method", string_match={"exact": method})
 
 
 def _header(name: str, **fields: Any) -> Any:

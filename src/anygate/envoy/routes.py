@@ -1,13 +1,12 @@
 """Rows of the route table as serialised Envoy Routes.
 
 A Route is made of two halves that are serialised apart: what a match asks for, and what its rule does. The second is
-the same for all matches of a rule, so ten thousand routes cost little, and a row whose parts did not change since the
-last build is not built again (`RouteSheet`).
+the same for all matches of a rule, so ten thousand routes cost little, and a rule that did not change since the last
+build is not built again (`RouteSheet`).
 
 Reference: envoy/config/route/v3/route_components.proto (Route).
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from anygate.envoy.actions import Variant, Way, build_variants, failing
@@ -19,14 +18,16 @@ from anygate.envoy.filters.filter import Scope
 from anygate.envoy.matches import build_route_match
 from anygate.envoy.names import ORIGIN, match_name, rule_name, share_name
 from anygate.envoy.refusal import CannotBuild
-from anygate.envoy.wire import part, text_struct
+from anygate.envoy.wire import part, text_entry
 from anygate.model.match import HttpMatch, PathMatch
-from anygate.model.route import HttpRoute, HttpRule
+from anygate.model.route import Forward, HttpRoute, HttpRule
 from anygate.model.route_table import Row
 
 _ROUTE = "envoy.config.route.v3.Route"
+_ROUTE_MATCH = "envoy.config.route.v3.RouteMatch"
 _MATCH, _METADATA, _NAME = 1, 4, 14
-_PREFIX_EDITS = "prefix"
+_ROUTES_OF_VIRTUAL_HOST = 3
+_NAMESPACE = part(1, ORIGIN.encode())
 
 
 class RouteContext(NamedTuple):
@@ -37,141 +38,165 @@ class RouteContext(NamedTuple):
 
 
 class BuiltRow(NamedTuple):
-    """The Envoy routes of one row, each serialised, with what was refused and the longest fixed body."""
+    """The Envoy routes of one row, as `virtual_hosts.routes` fields, with what was refused and the longest body."""
 
-    row: Row
-    bodies: tuple[bytes, ...]
+    body: bytes
     refused: tuple[Refusal, ...] = ()
     body_size: int = 0
 
 
-class RouteSheet:
-    """The built rows of one context.
+_Rows = dict[tuple[int, int], BuiltRow]
+"""The rows of a route by the identities of their rule and match."""
 
-    Rows are found again by the identity of their parts, which the sheet keeps alive, so an identity is never reused
-    while it counts. The nodes are immutable, hence the same parts always give the same bytes.
+
+class _BuiltRoute(NamedTuple):
+    """A route with its rows. It keeps the nodes alive, so that their identities are not used again."""
+
+    route: HttpRoute
+    rows: _Rows
+
+
+class RouteSheet:
+    """The built routes of one context.
+
+    A route that equals the one of its name in the last build is not built again. The nodes are immutable, so equal
+    nodes always give the same bytes.
     """
 
     def __init__(self, context: RouteContext, before: "RouteSheet | None" = None) -> None:
         self._context = context
-        self._before: Mapping[tuple[int, int, int], BuiltRow] = before._rows if before else {}
-        self._rows: dict[tuple[int, int, int], BuiltRow] = {}
-        self._actions: dict[tuple[int, PathMatch | None], _Action] = {}
+        self._routes: dict[int, _BuiltRoute] = {}
+        known = before._routes.values() if before else ()
+        self._before = {each.route.origin.object: each for each in known}
 
     def built(self, row: Row) -> BuiltRow:
-        """The Envoy routes of a row, from the last build where nothing about it changed."""
-        key = (id(row.route), id(row.rule), id(row.match))
-        found = self._rows.get(key) or self._before.get(key)
+        """The Envoy routes of a row."""
+        route, rule, match, _ = row
+        found = self._routes.get(id(route))
         if found is None:
-            found = self._build(row)
-        self._rows[key] = found
-        return found
+            found = self._routes[id(route)] = self._find(route)
+        return found.rows[id(rule), id(match)]
 
     def seal(self) -> None:
-        """Let go of what only an earlier build used."""
+        """Let go of what only the last build used."""
         self._before = {}
-        self._actions = {}
 
-    def _build(self, row: Row) -> BuiltRow:
-        index = next(at for at, rule in enumerate(row.route.rules) if rule is row.rule)
-        name = rule_name(row.route, row.rule, index)
-        matched = 0
-        if row.match is not None:
-            matched = next(at for at, match in enumerate(row.rule.matches) if match is row.match)
-        path = row.match.path if row.match else None
-        key = (id(row.rule), path if _depends_on_path(row.rule) else None)
-        action = self._actions.get(key)
-        if action is None:
-            action = self._actions[key] = _build_action(name, row.rule, path, self._context)
-        return _join(row, match_name(name, matched), action, index, matched)
+    def _find(self, route: HttpRoute) -> _BuiltRoute:
+        before = self._before.get(route.origin.object)
+        if before is not None and before.route is route:
+            return before
+        if before is not None and before.route == route:
+            same = zip(_rows_of(route), _rows_of(before.route), strict=True)
+            return _BuiltRoute(route, {new: before.rows[old] for new, old in same})
+        return _BuiltRoute(route, _build_route(route, self._context))
+
+
+def _rows_of(route: HttpRoute) -> list[tuple[int, int]]:
+    return [(id(rule), id(match)) for rule in route.rules for match in (rule.matches or (None,))]
 
 
 class _Action(NamedTuple):
+    """What a rule does: one half of a Route for each variant."""
+
     halves: tuple[tuple[Variant, bytes], ...]
     refused: tuple[Refusal, ...]
+    body_size: int
 
 
-def _depends_on_path(rule: HttpRule) -> bool:
-    rewrites = [rule.rewrite, *(target.rewrite for target in getattr(rule.action, "targets", ()))]
-    redirects = [rule.action, *(target.redirect for target in getattr(rule.action, "targets", ()))]
-    paths = [getattr(edit, "path", None) for edit in (*rewrites, *redirects)]
-    return any(path is not None and path.kind == _PREFIX_EDITS for path in paths)
+def _build_route(route: HttpRoute, context: RouteContext) -> _Rows:
+    rows: _Rows = {}
+    named = text_entry("object", route.origin.object)
+    for index, rule in enumerate(route.rules):
+        shared = named + text_entry("rule", rule.name or str(index))
+        _build_rule(rule, rule_name(route, rule, index), shared, context, rows)
+    return rows
+
+
+def _build_rule(rule: HttpRule, name: str, shared: bytes, context: RouteContext, rows: _Rows) -> None:
+    by_path: dict[PathMatch | None, _Action] = {}
+    paths_differ = _rewrites_prefix(rule)
+    for position, match in enumerate(rule.matches or (None,)):
+        path = match.path if match is not None and paths_differ else None
+        action = by_path.get(path)
+        if action is None:
+            action = by_path[path] = _build_action(name, rule, path, context)
+        full = match_name(name, position)
+        rows[id(rule), id(match)] = _build_row(rule, match, action, full, shared, position)
+
+
+def _rewrites_prefix(rule: HttpRule) -> bool:
+    """Whether what the rule does depends on the path that a match asks for."""
+    edits = [rule.rewrite]
+    if isinstance(rule.action, Forward):
+        for target in rule.action.targets:
+            edits += (target.rewrite, target.redirect)
+    else:
+        edits.append(rule.action)
+    paths = (getattr(edit, "path", None) for edit in edits)
+    return any(path is not None and path.kind == "prefix" for path in paths)
 
 
 def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: RouteContext) -> _Action:
     """Build and check the half of a Route that says what happens; a rule that cannot be built answers 500."""
     refused: list[Refusal] = []
+    built: list[Any] = []
     try:
-        around = {
-            **build_header_fields(rule.request_headers, "request", rule.origin),
-            **build_header_fields(rule.response_headers, "response", rule.origin),
-            "typed_per_filter_config": _build_filter_settings(rule, context.scope),
-        }
+        around = _build_surroundings(rule, context.scope)
         variants = build_variants(rule, path, context.way)
         built = [build(_ROUTE, **_together(around, variant)) for variant in variants]
     except CannotBuild as problem:
         refused.append(Refusal(problem.origin, name, problem.text))
-    else:
-        for half in built:
-            refused.extend(refusals(_with_placeholder(half), rule.origin, name))
+    for half in built:
+        half.match.prefix = "/"  # enough of a match for the check
+        refused.extend(refusals(half, rule.origin, name))
+        half.ClearField("match")
     if refused:
         variants = [failing()]
         built = [build(_ROUTE, **variants[0].fields)]
     halves = tuple((variant, serialise(half)) for variant, half in zip(variants, built, strict=True))
-    return _Action(halves, tuple(refused))
+    return _Action(halves, tuple(refused), max(variant.body_size for variant in variants))
+
+
+def _build_surroundings(rule: HttpRule, scope: Scope) -> dict[str, Any]:
+    """Build what holds around the action: header edits and the settings of HTTP filters."""
+    settings = {name: any_of(config) for each in FILTERS for name, config in each.route(rule, scope).items()}
+    return {
+        **build_header_fields(rule.request_headers, "request", rule.origin),
+        **build_header_fields(rule.response_headers, "response", rule.origin),
+        "typed_per_filter_config": settings or None,
+    }
 
 
 def _together(around: dict[str, Any], variant: Variant) -> dict[str, Any]:
     """Join what a rule and its action set; a rule's edits of the answer follow the action's own."""
     joined = {**around, **variant.fields}
-    for side in ("request_headers_to_add", "response_headers_to_add"):
-        both = [*variant.fields.get(side, ()), *around.get(side, ())]
-        if both:
-            joined[side] = both
+    own = variant.fields.get("response_headers_to_add")
+    if own:
+        joined["response_headers_to_add"] = [*own, *around.get("response_headers_to_add", ())]
     return joined
 
 
-def _with_placeholder(half: Any) -> Any:
-    """A copy of the half that is complete enough to be checked."""
-    whole = type(half)()
-    whole.CopyFrom(half)
-    whole.match.prefix = "/"
-    return whole
-
-
-def _build_filter_settings(rule: HttpRule, scope: Scope) -> dict[str, Any]:
-    return {name: any_of(config) for each in FILTERS for name, config in each.route(rule, scope).items()}
-
-
-def _join(row: Row, name: str, action: _Action, index: int, matched: int) -> BuiltRow:
+def _build_row(
+    rule: HttpRule, match: HttpMatch | None, action: _Action, name: str, shared: bytes, position: int
+) -> BuiltRow:
     """Join both halves. A match that Envoy would refuse is left out: what it would have taken is unknown."""
-    place = row.match.origin if row.match else row.rule.origin
+    origin = match.origin if match is not None else rule.origin
     try:
-        match = build_route_match(row.match)
+        built = build_route_match(match)
     except CannotBuild as problem:
-        return BuiltRow(row, (), (Refusal(problem.origin, name, problem.text),))
-    wrong = refusals(match, place, name)
+        return BuiltRow(b"", (*action.refused, Refusal(problem.origin, name, problem.text)))
+    wrong = refusals(built, origin, name)
     if wrong:
-        return BuiltRow(row, (), (*wrong, *action.refused))
-    metadata = _metadata(row.route, row.match, row.rule, index, matched)
-    condition = serialise(match)
-    bodies = []
-    for position, (variant, half) in enumerate(action.halves):
-        narrower = serialise(build("envoy.config.route.v3.RouteMatch", **variant.narrower)) if variant.narrower else b""
-        full = name if len(action.halves) == 1 else share_name(name, position)
-        bodies.append(part(_NAME, full.encode()) + part(_MATCH, condition + narrower) + half + metadata)
-    size = max((variant.body_size for variant, _ in action.halves), default=0)
-    return BuiltRow(row, tuple(bodies), action.refused if matched == 0 else (), size)
-
-
-def _metadata(route: HttpRoute, match: HttpMatch | None, rule: HttpRule, index: int, matched: int) -> bytes:
-    """Encode `metadata.filter_metadata["anygate"]`, by which a log line or a dump leads back to a file."""
-    origin = match.origin if match else rule.origin
-    values = {
-        "object": route.origin.object,
-        "path": origin.path,
-        "place": origin.place,
-        "rule": rule.name or str(index),
-        "match": str(matched),
-    }
-    return part(_METADATA, part(1, part(1, ORIGIN.encode()) + part(2, text_struct(values))))
+        return BuiltRow(b"", (*action.refused, *wrong))
+    # By this a log line, a config dump and `explain` lead back to a line that somebody wrote.
+    where = text_entry("path", origin.path) + text_entry("place", origin.place)
+    struct = shared + where + text_entry("match", str(position))
+    metadata = part(_METADATA, part(1, _NAMESPACE + part(2, struct)))
+    condition = serialise(built)
+    body = b""
+    for at, (variant, half) in enumerate(action.halves):
+        narrower = serialise(build(_ROUTE_MATCH, **variant.narrower)) if variant.narrower else b""
+        full = name if len(action.halves) == 1 else share_name(name, at)
+        route = part(_NAME, full.encode()) + part(_MATCH, condition + narrower) + half + metadata
+        body += part(_ROUTES_OF_VIRTUAL_HOST, route)
+    return BuiltRow(body, action.refused, action.body_size)

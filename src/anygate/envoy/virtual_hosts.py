@@ -15,7 +15,7 @@ from anygate.model.route_table import VirtualHost, virtual_hosts
 
 _CONFIGURATION = "envoy.config.route.v3.RouteConfiguration"
 _VIRTUAL_HOST = "envoy.config.route.v3.VirtualHost"
-_HOSTS, _ROUTES = 2, 3
+_HOSTS = 2
 _MISDIRECTED = 421
 _DEFAULT_BODY_LIMIT = 4096
 
@@ -66,9 +66,11 @@ def _build_virtual_host(
     longest = 0
     for row in host.rows:
         built = (plain if row.rule.security is None else secured).built(row)
-        parts.extend(part(_ROUTES, body) for body in built.bodies)
-        longest = max(longest, built.body_size)
-        found.extend(built.refused)
+        parts.append(built.body)
+        if built.refused:
+            found.extend(built.refused)
+        if built.body_size > longest:
+            longest = built.body_size
     return b"".join(parts), longest
 
 

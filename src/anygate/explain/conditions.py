@@ -120,6 +120,13 @@ def query_holds(match: ValueMatch, values: tuple[str, ...]) -> bool | None:
     return value_holds(match, values[:1])
 
 
+def cookie_holds(match: ValueMatch, values: tuple[str, ...]) -> bool | None:
+    """Whether a cookie satisfies a condition; an absent one satisfies every inverted condition."""
+    if match.kind == "range":
+        return False
+    return value_holds(match, values) if values else match.invert
+
+
 def value_matches(match: ValueMatch, value: str) -> bool | None:
     """Whether one value is the one asked for, before any inversion."""
     if match.kind == "regex":
@@ -151,7 +158,7 @@ def _each(match: HttpMatch, seen: SeenRequest) -> Iterator[Condition]:
     cookies = cookie_values(seen.headers.get("cookie", ())) if match.cookies else {}
     for cookie in match.cookies:
         values = (cookies[cookie.name],) if cookie.name in cookies else ()
-        yield _say("cookie", cookie, values, value_holds(cookie, values))
+        yield _say("cookie", cookie, values, cookie_holds(cookie, values))
 
 
 def _say(kind: str, match: ValueMatch, values: tuple[str, ...], holds: bool | None) -> Condition:

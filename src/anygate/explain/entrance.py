@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from anygate.explain.request import Request
-from anygate.model.listener import Listener, Server
+from anygate.model.listener import Gateway, Listener, Server
 from anygate.model.root import Model
 from anygate.model.route import StreamRoute
 from anygate.model.route_table import (
@@ -38,6 +38,7 @@ class Door(NamedTuple):
 
     listener: Listener
     bound: int
+    gateway: Gateway
 
     @property
     def protocols(self) -> str:
@@ -58,7 +59,7 @@ def bound_port(listener: Listener, ports: Mapping[str, int]) -> int:
 def find_doors(model: Model, request: Request, ports: Mapping[str, int]) -> list[Door]:
     """The listeners that may take the request, best first: by port, by scheme, by host."""
     doors = [
-        Door(listener, bound_port(listener, ports))
+        Door(listener, bound_port(listener, ports), gateway)
         for gateway in model.gateways
         for listener in gateway.listeners
         if listener.transport == "tcp" and request.port in (listener.port, bound_port(listener, ports))
@@ -89,14 +90,14 @@ def choose_server(servers: Sequence[Server], host: str) -> Server | None:
     fitting = [
         server for server in servers if server.hostname in ("", ANY_HOST) or (name and _names(server, name))
     ]
-    return max(fitting, key=lambda server: specificity(server.hostname), default=None)
+    return max(fitting, key=lambda server: specificity(server.hostname or ANY_HOST), default=None)
 
 
 def choose_stream(server: Server, host: str) -> StreamRoute | None:
-    """The stream route for a host: the most specific hostname within the server's own, then the first."""
+    """The stream route for a host: the most specific hostname within the server's own, then the oldest."""
     name = "" if _is_address(host) else host.lower()
     best: tuple[tuple[int, int], StreamRoute] | None = None
-    for route in server.streams:
+    for route in sorted(server.streams, key=lambda route: (route.created or "9999", route.name, route.rule)):
         for hostname in route.hostnames or ("",):
             within = intersect(hostname, server.hostname)
             if within is None or find_domain((within,), name) is None:
@@ -116,15 +117,14 @@ def lay_table(listener: Listener, server: Server | None) -> dict[str, VirtualHos
     return {host.domain: host for host in hosts}
 
 
-def moved_ports(model: Model, ports: Mapping[str, int], door: Door, request: Request) -> dict[int, int]:
-    """The ports that a client finds elsewhere; none where the request uses the port that was written."""
-    if request.port == door.listener.port and door.bound != request.port:
+def moved_ports(door: Door, port: int, ports: Mapping[str, int]) -> dict[int, int]:
+    """The ports of a gateway that clients find elsewhere; none where the request uses the port as it was written."""
+    if port == door.listener.port != door.bound:
         return {}
     return {
         listener.port: bound_port(listener, ports)
-        for gateway in model.gateways
-        for listener in gateway.listeners
-        if listener.port != bound_port(listener, ports)
+        for listener in door.gateway.listeners
+        if listener.transport == "tcp" and listener.port != bound_port(listener, ports)
     }
 
 

@@ -87,7 +87,7 @@ def near_doors(model: Model, ports: dict[str, int], port: int) -> list[NearMiss]
         for listener in gateway.listeners:
             bound = bound_port(listener, ports)
             where = f"port {listener.port}" + (f", or {bound} here" if bound != listener.port else "")
-            door = Door(listener, bound)
+            door = Door(listener, bound, gateway)
             text = f"{where}, {door.protocols}; the request goes to port {port}"
             miss = NearMiss(kind="port", name=listener.name, text=text, place=listener.origin.place)
             distance = min(abs(listener.port - port), abs(bound - port))

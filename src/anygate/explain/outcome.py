@@ -104,9 +104,13 @@ def _forward(forward: Forward, shares: tuple[Share, ...]) -> Decision:
         return Decision(
             kind="redirect", status=sent[0].status, location=sent[0].location, reason="a redirect"
         )
-    if all(share.upstream is None and not share.location for share in sent):
+    if all(share.upstream is None and not share.location for share in sent) and _agree(sent):
         return Decision(kind="respond", status=sent[0].status, reason=sent[0].reason)
     return Decision(kind="forward")
+
+
+def _agree(shares: list[Share]) -> bool:
+    return len({share.status for share in shares}) == 1
 
 
 def _shares(model: Model, row: Row, forward: Forward, seen: SeenRequest, way: Way) -> tuple[Share, ...]:
@@ -127,13 +131,14 @@ def _share(
         return Share(name=name, percent=percent, place=place, status=target.redirect.status, location=where)
     backend = backends.get(target.backend)
     if backend is None:
-        reason = target.reason or f"the backend {target.backend} is not known"
+        reason = target.reason or f"backend {target.backend or 'reference'} is not known"
         name = target.backend or "not resolved"
         return Share(name=name, percent=percent, place=place, status=_NO_TARGET, reason=reason)
     if not backend.dynamic and not backend.stub and not _endpoints(backend):
         reason = "the backend has no endpoints"
         return Share(name=backend.name, percent=percent, place=place, status=_NO_ENDPOINT, reason=reason)
-    edits = (row.rule.request_headers, target.request_headers)
+    # Envoy makes the changes of a weighted cluster before those of its route.
+    edits = (target.request_headers, row.rule.request_headers)
     return Share(
         name=backend.name,
         percent=percent,

@@ -93,7 +93,7 @@ def _host(seen: SeenRequest, headers: Headers, rewrite: Rewrite | None, backend:
     if rewrite.host:
         return rewrite.host
     if rewrite.host_header:
-        return ",".join(headers.get(rewrite.host_header.lower(), ())) or seen.host
+        return next(iter(headers.get(rewrite.host_header.lower(), ())), "") or seen.host
     if rewrite.host_from_backend:
         names = (
             {end.hostname or end.host for group in backend.groups for end in group.endpoints}

@@ -69,7 +69,8 @@ def explain(model: Model, request: Request, ports: Mapping[str, int] = _NOWHERE)
         reason = f"no server has the TLS server name {request.host}: the connection is reset"
         misses = near_servers(speaking, request.host)
         return _conclude(request, request.path, steps, Decision(kind="none", reason=reason), misses, notes)
-    steps.append(_server_step(server, f"TLS server name {request.host}"))
+    why = "connections without TLS" if server.protocol == "tcp" else f"TLS server name {request.host}"
+    steps.append(_server_step(server, why))
     if server.protocol == "https":
         return _route(model, request, door, server, server.http, ports, steps, notes)
     return _stream(model, request, server, steps, notes)
@@ -114,7 +115,7 @@ def _route(
         return _conclude(
             request, seen.path, steps, Decision(kind="respond", status=421, reason=reason), [], notes
         )
-    way = Way(door.listener.port, moved_ports(model, ports, door, request))
+    way = Way(door.listener.port, moved_ports(door, request.port, ports))
     return _ask(model, request, seen, table, host, way, steps, notes)
 
 

@@ -18,12 +18,11 @@ from yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
-    StreamStartEvent,
 )
 
 from anygate.diagnostics import Rule
 from anygate.manifests import syntax_rules as rules
-from anygate.manifests.scalars import Scalar, render_key, resolve_plain, resolve_tagged
+from anygate.manifests.scalars import UNKNOWN_TAG, Scalar, render_key, resolve_plain, resolve_tagged
 from anygate.manifests.syntax import Problem, explain_error
 from anygate.manifests.tree import Value, find_entry, subtree_size
 
@@ -70,7 +69,7 @@ def compose_chunk(text: str, memory: dict[str, Scalar]) -> ChunkResult:
     """Parse every document in `text`. `memory` keeps the meaning of plain scalars between calls."""
     composer = _Composer(text, memory)
     try:
-        composer.compose_stream()
+        composer.compose_stream(text)
     except _RefusedError as refused:
         composer.problems.append(refused.problem)
     except (yaml.YAMLError, UnicodeEncodeError) as error:
@@ -83,7 +82,6 @@ class _Composer:
         if len(memory) > _MEMORY_LIMIT:
             memory.clear()
         self.memory = memory
-        self.next: Callable[[], Any] = CParser(text).get_event
         self.documents: list[Composed] = []
         self.problems: list[Problem] = []
         self.slots: array[int] = array("Q")
@@ -91,20 +89,23 @@ class _Composer:
         self.expanded = 0
         self.allowance = ALIAS_ALLOWANCE + 4 * len(text)
 
-    def compose_stream(self) -> None:
-        while (event := self.next()) is not None:
+    def compose_stream(self, text: str) -> None:
+        self.next: Callable[[], Any] = CParser(text).get_event
+        event = self.next()
+        while event is not None:
             if type(event) is DocumentStartEvent:
                 self.slots = array("Q")
                 self.anchors = {}
                 found = len(self.problems)
                 value = self.compose(self.next(), 0)
-                # A document counts once its end is seen: what follows may show that it is broken.
                 end = self.next()
                 assert type(end) is DocumentEndEvent
+                # Text that follows without a marker may be the rest of a broken document: look before it counts.
+                event = self.next()
                 if len(self.problems) == found:
                     self.documents.append(Composed(value, self.slots))
-            elif type(event) is StreamStartEvent:
-                continue
+            else:
+                event = self.next()
 
     def compose(self, event: Any, depth: int) -> Value:
         """The value that starts with `event`; appends its slots."""
@@ -231,7 +232,7 @@ class _Composer:
     def expand_alias(self, event: Any, depth: int) -> Value:
         name = event.anchor
         if name not in self.anchors:
-            raise _RefusedError(_problem(rules.YAML_SYNTAX, f'anchor "{name}" is not defined', event))
+            raise _RefusedError(_problem(rules.YAML_SYNTAX, "alias of an anchor that is not defined", event))
         anchor = self.anchors[name]
         if anchor is None:
             message = f'anchor "{name}" contains itself'
@@ -278,8 +279,7 @@ class _Composer:
         self.problems.append(problem)
 
     def refuse_tag(self, event: Any) -> None:
-        name = event.tag.replace("tag:yaml.org,2002:", "!!")
-        self.problems.append(_problem(rules.YAML_TAG, f'tag "{name}" is not supported', event))
+        self.problems.append(_problem(rules.YAML_TAG, UNKNOWN_TAG, event))
 
 
 def _problem(rule: Rule, message: str, event: Any) -> Problem:

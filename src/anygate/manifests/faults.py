@@ -65,13 +65,14 @@ def report_faults(
     """Report each error once; several wrong types of one value become one diagnostic."""
     found: dict[tuple[str, FieldPath, str], _Fault] = {}
     for error in errors:
+        if _is_consequence(error):
+            continue
         fault = _read_fault(manifest, model, error)
         # The branches of a union fail one by one, at the same place.
-        key = (fault.rule.id, fault.path, fault.message if not fault.expected else "")
-        first = found.get(key)
-        if first and first.expected != fault.expected and fault.expected not in first.expected.split(" or "):
-            fault = _join_types(manifest, first, fault)
-        found[key] = first if first and first.expected == fault.expected else fault
+        key = (fault.rule.id, fault.path, "" if fault.expected else fault.message)
+        first = found.setdefault(key, fault)
+        if first.expected and fault.expected not in first.expected.split(" or "):
+            found[key] = _join_types(manifest, first, fault)
     for fault in found.values():
         report.add(
             fault.rule, fault.message, fault.span, path=fault.path, object=manifest.ref, hint=fault.hint
@@ -96,6 +97,11 @@ def without(value: Any, paths: frozenset[FieldPath], at: FieldPath = ()) -> Any:
     if isinstance(value, list):
         return [without(child, paths, (*at, index)) for index, child in enumerate(value)]
     return value
+
+
+def _is_consequence(error: ErrorDetails) -> bool:
+    """Whether a list only seems too short: pydantic leaves out items that have faults of their own."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _read_fault(manifest: Manifest, model: type[BaseModel], error: ErrorDetails) -> _Fault:
@@ -149,7 +155,7 @@ def _explain_value(error: ErrorDetails) -> tuple[str, str]:
             return f"expected {text.replace(chr(39), chr(34))}", hint
         return "expected one of " + ", ".join(f'"{choice}"' for choice in choices), hint
     if kind in _LIMITS:
-        return _LIMITS[kind].format(**context), ""
+        return _LIMITS[kind].format(**context).replace("1 entries", "one entry"), ""
     if kind in ("value_error", "assertion_error"):
         return str(context["error"]), ""
     return error["msg"][:1].lower() + error["msg"][1:].rstrip("."), ""

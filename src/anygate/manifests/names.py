@@ -15,6 +15,9 @@ _SEARCH_DEPTH = 3
 def suggest_word(word: str, choices: Iterable[str]) -> str:
     """`did you mean "X"?` when one of the choices is close, else nothing."""
     by_lower = {choice.lower(): choice for choice in reversed(list(choices))}
+    starting = [choice for lower, choice in by_lower.items() if lower.startswith(word.lower())]
+    if len(starting) == 1 and len(word) > 2:
+        return f'did you mean "{starting[0]}"?'
     close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
     return f'did you mean "{by_lower[close[0]]}"?' if close else ""
 

@@ -11,6 +11,9 @@ Scalar = str | int | float | bool | None
 
 TAG_PREFIX = "tag:yaml.org,2002:"
 
+UNKNOWN_TAG = "tag is not supported; quote the value if it is meant as text"
+"""Does not name the tag: an unquoted password may start with an exclamation mark."""
+
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NUMBER_STARTS = frozenset("0123456789+-.")
@@ -75,14 +78,14 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
     """The value of a scalar with an explicit tag; ValueError says why the tag cannot be used."""
     name = tag.removeprefix(TAG_PREFIX)
     if name == tag:
-        raise ValueError(f'tag "{tag}" is not supported')
+        raise ValueError(UNKNOWN_TAG)
     if name in ("str", "timestamp"):
         return text
     if name == "binary":
         return _decode_binary(text)
     expected = {"int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}.get(name)
     if expected is None:
-        raise ValueError(f'tag "!!{name}" is not supported')
+        raise ValueError(UNKNOWN_TAG)
     value = resolve_plain(text)
     if type(value) not in expected:
         raise ValueError(f'tag "!!{name}" does not fit its value')

@@ -89,17 +89,26 @@ def _explain_marked(error: yaml.MarkedYAMLError, text: str) -> Problem:
     if problem == "found character that cannot start any token" and at < len(text):
         message = f'"{text[at]}" cannot start a value'
         return Problem(rules.YAML_SYNTAX, message, at, at + 1, "put the value in quotes")
+    if problem == "did not find expected key" and text[at : at + 1] in ("}", "]"):
+        return Problem(rules.YAML_SYNTAX, f'"{text[at]}" closes nothing', at, at + 1)
+    return _explain_grammar(error, text, problem, at)
+
+
+def _explain_grammar(error: yaml.MarkedYAMLError, text: str, problem: str, at: int) -> Problem:
     message, hint = _EXPLANATIONS.get(problem, (problem.replace("'", '"'), ""))
     context = error.context_mark
     if context and "quotation mark" in message:
         at = context.index
+    last = len(text.rstrip())
     started = _STARTS.get(error.context or "")
     related = None
     if context and context.index < at and started:
-        if at >= len(text.rstrip()) and text[context.index] in "[{":
+        if at >= last and text[context.index] in "[{":
             message, at = f'"{text[context.index]}" is never closed', context.index
         else:
             related = (started, context.index, context.index + 1)
+    # At the end of a document the next line is another's; the mistake is in what stands before.
+    at = min(at, last)
     end = at + 1 if at < len(text) and text[at] not in "\r\n" else at
     return Problem(rules.YAML_SYNTAX, message, at, end, hint, related)
 

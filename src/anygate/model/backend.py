@@ -143,7 +143,7 @@ class Backend(Node):
 
     `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are
     answered with 503. `dynamic` resolves the request's own host instead. `fallback` says that a rule uses it
-    only when its other backends are unhealthy; the reader then joins them into one backend with priorities.
+    only when its other backends are unhealthy; the reader then joins them into one backend with priorities, whose `members` name what it was made of.
     """
 
     origin: Origin
@@ -160,3 +160,4 @@ class Backend(Node):
     sticky: bool = False
     stub: bool = False
     fallback: bool = False
+    members: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ class BasicAuth(Node):
 
 
 class ApiKeyAuth(Node):
-    """An API key. `secret` names a generic `Secret` of kind `api_keys` (client id to key); the key is taken from
+    """An API key. `secrets` name `Opaque`s that each hold a JSON object of client id to key; the key is taken from
     the first of the headers, query parameters and cookies that carries one."""
 
     origin: Origin

@@ -118,14 +118,18 @@ class LocalEnvoy:
             raise EnvironmentProblem("Envoy was stopped before it was ready")
 
     async def stop(self) -> None:
-        """Drain and end Envoy. Safe to call at any time and more than once."""
+        """Drain and end Envoy. Safe to call at any time and more than once; cancelled, it kills."""
         if self._supervision is None:
             return
         if not self._stopping.is_set():
             self._stopping.set()
-            if self._process is not None and self._ready.is_set():
-                await self._drain(self._process)
-            await self._terminate()
+            try:
+                if self._process is not None and self._ready.is_set():
+                    await self._drain(self._process)
+                await self._terminate()
+            except asyncio.CancelledError:
+                self._kill()
+                raise
         # What went wrong before is the business of `ready`; here it is only over.
         with suppress(EnvironmentProblem):
             await asyncio.shield(self._supervision)
@@ -149,8 +153,12 @@ class LocalEnvoy:
             async with asyncio.timeout(_TERMINATION):
                 await process.wait()
         except TimeoutError:
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
             with suppress(ProcessLookupError):
-                process.kill()
+                self._process.kill()
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()

@@ -21,7 +21,11 @@ def cluster(name: str, note: str = "") -> Resource:
 
 
 def listener(name: str, note: str = "", *, internal: bool = False) -> Resource:
-    made = {"name": name, "stat_prefix": note, "internal_listener": {} if internal else None}
+    made: dict[str, object] = {
+        "name": name,
+        "stat_prefix": note,
+        "internal_listener": {} if internal else None,
+    }
     return resource(LISTENER, name, api.serialise(api.build("envoy.config.listener.v3.Listener", **made)))
 
 

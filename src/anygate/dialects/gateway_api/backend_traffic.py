@@ -1,8 +1,10 @@
 """BackendTrafficPolicy: what happens to requests on the way to backends, and to the connections they use."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.connections import (
@@ -58,7 +60,7 @@ def read_traffic(manifest: Manifest, spec: BackendTrafficPolicySpec) -> TrafficE
     http = spec.timeout.http if spec.timeout else None
     connection = read_connection(spec)
     if spec.use_client_protocol:
-        connection = _with_client_protocol(connection)
+        connection = msgspec.structs.replace(connection, use_client_protocol=True)
     balancer = spec.load_balancer
     return TrafficEffect(
         label=str(manifest.ref),
@@ -77,12 +79,6 @@ def read_traffic(manifest: Manifest, spec: BackendTrafficPolicySpec) -> TrafficE
         if spec.http_upgrade is not None
         else ("websocket",),
     )
-
-
-def _with_client_protocol(connection: Connection) -> Connection:
-    import msgspec
-
-    return msgspec.structs.replace(connection, use_client_protocol=True)
 
 
 def _read_faults(found: FaultInjection, here: Origin) -> Faults:
@@ -105,7 +101,11 @@ def _read_rate_limit(manifest: Manifest, spec: BackendTrafficPolicySpec) -> Rate
     return RateLimit(
         origin=origin(manifest, ("spec", "rateLimit")),
         scope="local",
-        rules=tuple(_read_rule(manifest, rule, (*base, number)) for number, rule in enumerate(rules)),
+        rules=tuple(
+            _read_rule(manifest, rule, (*base, number))
+            for number, rule in enumerate(rules)
+            if not any(one.query_params for one in rule.client_selectors)
+        ),
     )
 
 
@@ -154,7 +154,8 @@ def find_unread_traffic_fields(spec: BackendTrafficPolicySpec) -> Iterator[tuple
             yield (*at, "cost"), "a cost has no effect on local limits here"
         for place, one in enumerate(rule.client_selectors):
             if one.query_params:
-                yield (*at, "clientSelectors", place, "queryParams"), "limits by query parameter have no effect here"
+                path = (*at, "clientSelectors", place, "queryParams")
+                yield path, "a limit by query parameter is not supported; this rule is left out"
     for name, value in (
         ("bandwidthLimit", spec.bandwidth_limit),
         ("admissionControl", spec.admission_control),
@@ -179,5 +180,3 @@ def merge_effects(rule: TrafficEffect, own: Timeouts, own_retry: Retry | None) -
     )
     return timeouts, own_retry or rule.retry
 
-
-__all__ = ["TrafficEffect", "find_unread_traffic_fields", "merge_effects", "read_traffic", "replace"]

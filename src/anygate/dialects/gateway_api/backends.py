@@ -80,7 +80,7 @@ class Backends:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-                self._tls = BackendTls(context)
+        self._tls = BackendTls(context)
         self._known: dict[tuple[Any, ...], Resolved | Fault] = {}
 
     def resolve(self, reference: BackendObjectReference, source: ObjectRef, protocol: str = "") -> Resolved | Fault:

@@ -39,6 +39,11 @@ class Context:
     backends: dict[str, Backend] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
 
+    @property
+    def fallbacks(self) -> bool:
+        """Whether any backend waits until others fail."""
+        return any(backend.fallback for backend in self.backends.values())
+
     def add(
         self,
         rule: Rule,

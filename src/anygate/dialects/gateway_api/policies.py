@@ -106,6 +106,10 @@ class Policies:
         """The policy for exactly this target and section."""
         return self._by_target.get((target, section))
 
+    def all(self) -> Iterable[Attached]:
+        """Every policy with each of its targets."""
+        return self._by_target.values()
+
     def __bool__(self) -> bool:
         return bool(self._by_target)
 

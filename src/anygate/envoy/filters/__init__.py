@@ -1,7 +1,7 @@
 """The HTTP filters, in the one order in which requests pass them.
 
-Answers pass them in the opposite order, and so do answers that a filter gives itself: all filters see those, but
-each knows only what it learnt when the request passed it.
+Answers pass them in the opposite order. All filters see an answer that one of them gives itself, but each
+knows only what it learnt when the request passed it.
 """
 
 from typing import NamedTuple
@@ -80,6 +80,6 @@ FILTERS: tuple[HttpFilter, ...] = tuple(row.filter for row in ORDER)
 NOT_CARRIED = {
     "Session.idle_timeout": "Envoy ends a session by its age only, not by silence",
     "RateLimit.shared": "limits counted in each Envoy are counted apart for each route",
-    "RateLimit.scope=global": "limits over all Envoys need the rate-limit service, which is not part of this version",
+    "RateLimit.scope=global": "limits over all Envoys need a rate-limit service, which is not built yet",
 }
 """Fields of the model that these filters leave out, and what to tell people."""

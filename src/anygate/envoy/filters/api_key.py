@@ -64,7 +64,7 @@ def build_keys(auth: ApiKeyAuth, scope: Scope) -> Any:
 
 
 def read_keys(auth: ApiKeyAuth, scope: Scope) -> dict[str, str]:
-    """Return the client of each key. Envoy takes no key twice, so one that two clients share is refused here."""
+    """Return the client of each key. Envoy takes no key twice, so a key of two clients is refused here."""
     clients: dict[str, str] = {}
     for name in auth.secrets:
         for client, key in parse_keys(scope.reveal(name, auth.origin), name, auth.origin).items():

@@ -23,8 +23,8 @@ _SCOPE_CLAIMS = ("scope", "scp")
 class AuthorizationFilter:
     """One entry, with the rules on each route; a refused request is answered with 403.
 
-    The policies of `envoy.config.rbac.v3.RBAC` all allow or all deny, so a list whose first match decides needs the
-    matching API: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter#matcher
+    The policies of `envoy.config.rbac.v3.RBAC` all allow or all deny, so a list whose first match decides
+    needs the matching API: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter#matcher
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
@@ -64,7 +64,7 @@ def build_rbac(authorization: Authorization) -> Any:
 
 
 def _check_provider(row: AuthorizationRule, security: Security) -> None:
-    """Refuse a rule on tokens that nothing checks: it would never match, so a denial would silently not hold."""
+    """Refuse a rule on tokens that nothing checks: it would never match, so a denial would not hold."""
     principal = row.principal
     if not (principal.jwt_provider or principal.jwt_claims or principal.jwt_scopes):
         return
@@ -72,7 +72,7 @@ def _check_provider(row: AuthorizationRule, security: Security) -> None:
     if principal.jwt_provider not in known:
         raise CannotBuild(
             row.origin,
-            f"rule {row.name} looks at tokens of {principal.jwt_provider or 'no provider'}, which no JWT checks",
+            f"rule {row.name} looks at tokens of {principal.jwt_provider or 'nobody'}, which nothing checks",
         )
 
 
@@ -115,7 +115,7 @@ def _addresses(row: AuthorizationRule) -> Any:
 
 
 def _scope(principal: Principal, wanted: str) -> Any:
-    """One scope, in either of the two claims that issuers put scopes in; both are lists by then (see `jwt`)."""
+    """One scope, in either of the claims that issuers put scopes in; both are lists by then (see `jwt`)."""
     value = {"list_match": {"one_of": {"string_match": exact(wanted)}}}
     return _either(_metadata(principal.jwt_provider, (claim,), value) for claim in _SCOPE_CLAIMS)
 

@@ -24,13 +24,13 @@ _NOBODY = f"nobody:{_SHA}{'A' * 27}="
 class BasicAuthFilter:
     """An entry for each header that passes the user's name on (one without), with the users on each route.
 
-    Envoy 1.40 takes users as a DataSource, not over SDS. They stand inline, where the API marks them sensitive,
-    so that `/config_dump` and `api.redact` blank them; a file would not reach the Envoys of a fleet.
+    Envoy 1.40 takes users as a DataSource, not over SDS. They stand inline, where the API marks them as
+    sensitive, so that `/config_dump` and `api.redact` blank them; a file would not reach a fleet's Envoys.
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/basic_auth_filter
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return an entry for each header to pass the name on in, because Envoy has that setting only here."""
+        """Return an entry for each header to pass the name on in: Envoy has that setting only here."""
         del server
         headers = {
             rule.security.basic.forward_header.lower()
@@ -72,7 +72,7 @@ def build_users(auth: BasicAuth, scope: Scope) -> Any:
 def read_users(content: bytes, name: str, origin: Origin) -> list[str]:
     """Return the lines of an htpasswd file that Envoy takes: `name:{SHA}<base64 of a SHA-1>`, each name once.
 
-    One line that Envoy does not take makes it refuse all routes of the server, so such a file is refused here.
+    One line that Envoy does not take makes it refuse all routes of the server, so it is refused here.
     """
     try:
         lines = [line.strip() for line in content.decode().splitlines()]
@@ -87,7 +87,7 @@ def read_users(content: bytes, name: str, origin: Origin) -> list[str]:
         if not _is_sha(digest):
             raise CannotBuild(
                 origin,
-                f"the password of {user} in the secret {name} is not of the form {_SHA}, which is all Envoy checks",
+                f"the password of {user} in the secret {name} is not of the form {_SHA}, which Envoy needs",
             )
         if user in seen:
             raise CannotBuild(origin, f"the secret {name} has the user {user} twice")

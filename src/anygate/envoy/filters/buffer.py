@@ -15,7 +15,7 @@ _PLACEHOLDER = 1
 
 
 class BufferFilter:
-    """One entry, with `HttpRule.request_buffer` as the limit on each route; larger bodies are answered with 413.
+    """One entry, with `HttpRule.request_buffer` as the limit on each route; larger bodies get 413.
 
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/buffer_filter
     """

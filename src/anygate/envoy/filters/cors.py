@@ -1,4 +1,4 @@
-"""Cross-origin requests: preflights answered by the gateway, and the headers that let browsers read answers."""
+"""Cross-origin requests: preflights that the gateway answers, and headers that let browsers read answers."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,12 @@ class CorsFilter:
 
 
 def build_cors_policy(cors: Cors) -> Any:
-    """Return the `CorsPolicy`. A preflight from an origin that is not allowed is answered without any CORS header."""
+    """Return the `CorsPolicy`.
+
+    Envoy 1.40 answers 200 to a preflight from an origin that is not allowed, without the
+    `access-control-allow-origin` that the browser looks for. Where `*` stands for methods or headers and
+    credentials are allowed, it names what was asked for, as browsers then take `*` literally.
+    """
     return build(
         "envoy.extensions.filters.http.cors.v3.CorsPolicy",
         allow_origin_string_match=[origin_matcher(origin) for origin in cors.allow_origins],
@@ -54,8 +59,7 @@ def build_cors_policy(cors: Cors) -> Any:
 def origin_matcher(origin: str) -> Any:
     """Return the matcher of one allowed origin: `*`, a literal, or a host that starts with `*.`.
 
-    Gateway API lets `*` stand for one or more whole labels. A literal default port is not sent by browsers, and
-    RFC 6454 compares scheme and host without case, which browsers already send in lower case.
+    Gateway API lets `*` stand for one or more whole labels. RFC 6454 compares scheme and host without case.
     """
     if origin == "*":
         return matching(".*")

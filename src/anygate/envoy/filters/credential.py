@@ -37,7 +37,7 @@ def entry_name(inject: Credential) -> str:
 
 
 def build_entry(inject: Credential) -> ChainEntry:
-    """Return the entry. Without its secret Envoy answers 401 rather than sending the request on without it."""
+    """Return the entry. Without the secret Envoy answers 401 rather than sending the request on."""
     generic = typed(
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
         credential=fetch_secret(inject.secret),

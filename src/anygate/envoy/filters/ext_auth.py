@@ -19,7 +19,7 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 class ExtAuthFilter:
-    """One entry per service asked, off by default: on a route Envoy can change the service but not what is sent.
+    """One entry per service asked, off by default: a route can change the service but not what it is sent.
 
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/ext_authz_filter
     """

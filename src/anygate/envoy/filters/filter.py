@@ -1,4 +1,4 @@
-"""What every HTTP filter of ours can say: its entries in a server's filter chain, and its settings on one route."""
+"""What every HTTP filter says: its entries in a server's filter chain, and its settings on one route."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -25,7 +25,7 @@ class ChainEntry(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What a route's settings depend on besides its rule: the server it is on and the model's secrets by name."""
+    """What a route's settings depend on besides its rule: its server, and the model's secrets by name."""
 
     server: Server | None = None
     secrets: Mapping[str, Secret] = MappingProxyType({})
@@ -48,8 +48,8 @@ class HttpFilter(Protocol):
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entries for a server's filter chain, given all rules that can be reached through it.
 
-        It is empty when no rule needs the filter. Names depend only on the objects that ask for an entry, never on
-        other routes, so that an unrelated change leaves them alone.
+        It is empty when no rule needs the filter. Names depend only on the objects that ask for an entry,
+        never on other routes, so that an unrelated change leaves them alone.
         """
         ...
 
@@ -62,9 +62,9 @@ class HttpFilter(Protocol):
 
 
 def enable(config: Message | None = None) -> Any:
-    """Return what turns on, for one route, an entry that is off by default and has no settings of its own per route.
+    """Return what turns on, for one route, an entry that is off by default and has no settings per route.
 
-    Envoy refuses a FilterConfig without any `config`, but an empty Any is enough for the filter's own settings
+    An empty Any stands for the filter's own settings; without any `config` Envoy refuses the route
     (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/http/http_filters#route-based-filter-chain).
     """
     return build(FILTER_CONFIG, config={} if config is None else any_of(config))

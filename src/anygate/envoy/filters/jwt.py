@@ -30,7 +30,7 @@ class JwtFilter:
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return the entry with the providers of all rules; a rule whose keys cannot be read is left to `route`."""
+        """Return the entry with the providers of all rules; a rule that `route` refuses is left out."""
         del server
         providers: dict[str, Any] = {}
         requirements: dict[str, Any] = {}
@@ -98,7 +98,7 @@ def build_provider(provider: JwtProvider) -> Any:
 
 
 def build_requirement(jwt: Jwt) -> Any:
-    """Return the `JwtRequirement`: a token of any provider; if optional, none at all is fine but a bad one is not."""
+    """Return the `JwtRequirement`: a token of any provider; optional means none at all, not a bad one."""
     wanted: list[dict[str, Any]] = [{"provider_name": provider_name(jwt, one)} for one in jwt.providers]
     if jwt.optional:
         wanted.append({"allow_missing": {}})
@@ -109,7 +109,7 @@ def build_requirement(jwt: Jwt) -> Any:
 
 
 def _keys(provider: JwtProvider) -> dict[str, Any]:
-    """Where the keys come from. They are fetched before the first request and kept fresh aside from requests."""
+    """Where the keys come from. They are fetched before the first request and kept fresh aside."""
     if provider.jwks:
         return {"local_jwks": {"inline_string": provider.jwks}}
     return {

@@ -19,7 +19,7 @@ NAME = "envoy.filters.http.local_ratelimit"
 LIMIT = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _STATS = "local_rate_limit"
 _DYNAMIC = 10_000
-"""How many values of distinct headers or addresses one limit counts apart; beyond it the least used is forgotten.
+"""How many values of distinct headers or addresses one limit counts apart; the oldest is forgotten beyond it.
 
 Envoy's own 20 would let a client reset its count by sending 20 other values.
 """
@@ -50,7 +50,7 @@ class LocalRateLimitFilter:
 
 
 def build_limits(limits: RateLimit, *, headers: bool) -> Any:
-    """Return the `LocalRateLimit`: one descriptor with its own bucket for each rule, all of which must have room."""
+    """Return the `LocalRateLimit`: for each rule a descriptor with its own bucket, all of which need room."""
     return build(
         LIMIT,
         stat_prefix=_STATS,
@@ -90,7 +90,7 @@ def _bucket(requests: int, unit: timedelta) -> dict[str, Any]:
 
 
 def _actions(number: int, rule: LimitRule) -> list[dict[str, Any]]:
-    """What a request is asked. An action that finds nothing drops the descriptor, so the rule does not count it."""
+    """What a request is asked. Where an action finds nothing, the rule does not count the request."""
     actions: list[dict[str, Any]] = [
         {"generic_key": {"descriptor_key": "rule", "descriptor_value": str(number)}}
     ]

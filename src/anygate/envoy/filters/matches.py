@@ -31,7 +31,7 @@ def exact_path(path: str) -> Any:
 
 
 def path_header(match: PathMatch) -> Any:
-    """Return a `HeaderMatcher` on `:path`, which carries the query too, for filters without a path matcher."""
+    """Return a `HeaderMatcher` on `:path`, which has the query too, for filters without a path matcher."""
     value = re.escape(match.value)
     if match.kind == "exact":
         pattern = value + _QUERY
@@ -48,7 +48,10 @@ def path_header(match: PathMatch) -> Any:
 
 
 def cidr_range(text: str, origin: Origin) -> dict[str, Any]:
-    """Return the fields of a `CidrRange`, of which Envoy's API has two. Bits beyond the prefix are cleared; a bare address is a network of one."""
+    """Return the fields of a `CidrRange`, of which Envoy's API has two.
+
+    Bits beyond the prefix are cleared; a bare address is a network of one.
+    """
     network = parse_network(text, origin)
     return {"address_prefix": str(network.network_address), "prefix_len": uint32(network.prefixlen)}
 

@@ -28,7 +28,7 @@ _COOKIES = {
     "oauth_nonce": ("OauthNonce", "nonce"),
     "code_verifier": ("CodeVerifier", "codeverifier"),
 }
-"""Envoy's cookies: the start of the name we give, and the word by which `Oidc.cookie_names` may choose another."""
+"""Envoy's cookies: the start of our name, and the word by which `Oidc.cookie_names` chooses another."""
 
 _SAME_SITE = {"strict": "STRICT", "lax": "LAX", "none": "NONE", "": ""}
 
@@ -68,7 +68,7 @@ def entry_name(oidc: Oidc) -> str:
 
 
 def build_entry(oidc: Oidc) -> ChainEntry:
-    """Return the entry. Secrets come over SDS; cookies are the provider's tokens, encrypted unless told otherwise."""
+    """Return the entry. Secrets come over SDS; tokens in cookies are encrypted unless told otherwise."""
     config = build(
         "envoy.extensions.filters.http.oauth2.v3.OAuth2Config",
         token_endpoint={"uri": oidc.token_endpoint, "cluster": oidc.token_backend, "timeout": _TOKEN_TIMEOUT},
@@ -104,7 +104,7 @@ def build_entry(oidc: Oidc) -> ChainEntry:
 
 
 def scopes(oidc: Oidc) -> tuple[str, ...]:
-    """Return the scopes to ask for; without `openid` it is no OpenID login, and Envoy refuses `end_session_endpoint`."""
+    """Return the scopes to ask for; without `openid` Envoy refuses an `end_session_endpoint`."""
     return oidc.scopes if "openid" in oidc.scopes else ("openid", *oidc.scopes)
 
 
@@ -138,6 +138,14 @@ def _fault(security: Security) -> str:
         return "the provider's endpoints for authorization and tokens are not known"
     if oidc.same_site.lower() not in _SAME_SITE:
         return f"{oidc.same_site!r} is no SameSite of a cookie"
+    unknown = [word for word, _ in oidc.cookie_names if not _names_cookie(word)]
+    if unknown:
+        return f"{unknown[0]} is no cookie of a login"
     if oidc.pass_through_auth_header and not (security.jwt and not security.jwt.optional):
         return "requests with a bearer token would pass unchecked, as no JWT is required besides the login"
     return ""
+
+
+def _names_cookie(word: str) -> bool:
+    plain = word.replace("_", "").lower()
+    return any(plain in (field.replace("_", ""), short) for field, (_, short) in _COOKIES.items())

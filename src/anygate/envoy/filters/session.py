@@ -36,7 +36,7 @@ class SessionFilter:
 
 
 def build_session(session: Session, *, secure: bool) -> Any:
-    """Return the `StatefulSessionPerRoute`. An endpoint that is gone is replaced (`strict` would answer 503)."""
+    """Return the `StatefulSessionPerRoute`. A lost endpoint is replaced; `strict` would answer 503."""
     state = _header(session) if session.kind == "header" else _cookie(session, secure)
     return build(
         "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
@@ -54,8 +54,8 @@ def _header(session: Session) -> dict[str, Any]:
 def _cookie(session: Session, secure: bool) -> dict[str, Any]:
     """Envoy itself adds HttpOnly; naming it again would send it twice.
 
-    SameSite=Lax and not Strict, which would lose the session on every link from another site. The ttl is both the
-    Max-Age and an expiry inside the value, which Envoy checks even if the client keeps the cookie.
+    SameSite=Lax and not Strict, which would lose the session on every link from another site. The ttl is both
+    the Max-Age and an expiry inside the value, which Envoy checks even if the client keeps the cookie.
     """
     attributes = [{"name": "SameSite", "value": "Lax"}]
     if secure:

@@ -13,6 +13,7 @@ from anygate.dialects.gateway_api.kinds.references import (
     PolicyTargetReferenceWithSectionName,
     check_targets,
 )
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_selected
 from anygate.manifests.fields import Hostname, Many, PreciseHostname
 from anygate.manifests.kind import Kind, Node
@@ -78,7 +79,7 @@ class BackendTLSPolicyValidation(Node):
 class BackendTLSPolicySpec(Node):
     """Targets and checks."""
 
-    target_refs: Many[LocalPolicyTargetReferenceWithSectionName] = Field(min_length=1, max_length=16)
+    target_refs: NonEmpty[LocalPolicyTargetReferenceWithSectionName] = Field(max_length=16)
     validation: BackendTLSPolicyValidation
     options: dict[QualifiedName, OptionValue] = Field(default={}, max_length=16)
 

@@ -21,6 +21,7 @@ from anygate.dialects.gateway_api.kinds.references import (
     SecretObjectReference,
 )
 from anygate.dialects.gateway_api.kinds.selectors import ListenerNamespaces
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_distinct
 from anygate.manifests.fields import Many, ObjectName, Port
 from anygate.manifests.kind import Kind, Node
@@ -120,7 +121,7 @@ class GatewaySpec(Node):
     """Listeners, addresses and what belongs to all of them."""
 
     gateway_class_name: ObjectName
-    listeners: Many[Listener] = Field(min_length=1, max_length=64)
+    listeners: NonEmpty[Listener] = Field(max_length=64)
     addresses: Many[GatewaySpecAddress] = Field(default=(), max_length=16)
     infrastructure: GatewayInfrastructure | None = None
     allowed_listeners: AllowedListeners = Field(default_factory=AllowedListeners)

@@ -16,7 +16,7 @@ from anygate.dialects.gateway_api.kinds.route import (
     check_names,
     check_rule_names,
 )
-from anygate.dialects.gateway_api.kinds.sequences import Distinct
+from anygate.dialects.gateway_api.kinds.sequences import Distinct, NonEmpty
 from anygate.dialects.gateway_api.kinds.session import SessionPersistence
 from anygate.dialects.gateway_api.kinds.violations import Violations
 from anygate.manifests.fields import Duration, HeaderName, Hostname, Many, SectionName
@@ -186,9 +186,7 @@ class HTTPRouteSpec(RouteSpec):
     """Hostnames and rules."""
 
     hostnames: Many[Hostname] = Field(default=(), max_length=16)
-    rules: Many[HTTPRouteRule] = Field(
-        default_factory=lambda: (HTTPRouteRule(),), min_length=1, max_length=16
-    )
+    rules: NonEmpty[HTTPRouteRule] = Field(default_factory=lambda: (HTTPRouteRule(),), max_length=16)
 
     @field_validator("rules")
     @classmethod

@@ -6,8 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from anygate.dialects.gateway_api.kinds.references import GATEWAY_API_GROUP, BackendRef
 from anygate.dialects.gateway_api.kinds.route import RouteSpec, check_rule_names
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations
-from anygate.manifests.fields import Many, SectionName
+from anygate.manifests.fields import SectionName
 from anygate.manifests.kind import Kind, Node
 
 
@@ -15,13 +16,13 @@ class L4RouteRule(Node):
     """Backends of a TCPRoute, UDPRoute or TLSRoute."""
 
     name: SectionName | None = None
-    backend_refs: Many[BackendRef] = Field(min_length=1, max_length=16)
+    backend_refs: NonEmpty[BackendRef] = Field(max_length=16)
 
 
 class L4RouteSpec(RouteSpec):
     """Rules; version v1 allows one."""
 
-    rules: Many[L4RouteRule] = Field(min_length=1, max_length=16)
+    rules: NonEmpty[L4RouteRule] = Field(max_length=16)
 
     @field_validator("rules")
     @classmethod

@@ -13,6 +13,7 @@ from anygate.dialects.gateway_api.kinds.references import (
     SecretObjectReference,
 )
 from anygate.dialects.gateway_api.kinds.selectors import RouteNamespaces
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations
 from anygate.manifests.fields import Hostname, Many, Port, SectionName
 from anygate.manifests.kind import Node
@@ -45,7 +46,7 @@ Protocol = Annotated[
 class FrontendTLSValidation(Node):
     """How client certificates are checked."""
 
-    ca_certificate_refs: Many[ObjectReference] = Field(min_length=1, max_length=8)
+    ca_certificate_refs: NonEmpty[ObjectReference] = Field(max_length=8)
     mode: Literal["AllowValidOnly", "AllowInsecureFallback"] = "AllowValidOnly"
 
 

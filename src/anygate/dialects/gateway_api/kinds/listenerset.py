@@ -10,7 +10,7 @@ from anygate.dialects.gateway_api.kinds.references import (
     GATEWAY_API_GROUP,
     ParentGatewayReference,
 )
-from anygate.manifests.fields import Many
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.manifests.kind import Kind, Node
 
 
@@ -18,7 +18,7 @@ class ListenerSetSpec(Node):
     """The Gateway to extend and the listeners to add."""
 
     parent_ref: ParentGatewayReference
-    listeners: Many[Listener] = Field(min_length=1, max_length=64)
+    listeners: NonEmpty[Listener] = Field(max_length=64)
 
     @field_validator("listeners")
     @classmethod
@@ -46,7 +46,7 @@ class XListenerSetSpec(Node):
     """As ListenerSetSpec, with open ports."""
 
     parent_ref: ParentGatewayReference
-    listeners: Many[XListener] = Field(min_length=1, max_length=64)
+    listeners: NonEmpty[XListener] = Field(max_length=64)
 
     @field_validator("listeners")
     @classmethod

@@ -6,9 +6,10 @@ from typing import ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from anygate.dialects.gateway_api.kinds.references import EXPERIMENTAL_GROUP, LocalPolicyTargetReference
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.session import SessionPersistence
 from anygate.dialects.gateway_api.kinds.violations import Violations
-from anygate.manifests.fields import Duration, Many
+from anygate.manifests.fields import Duration
 from anygate.manifests.kind import Kind, Node
 
 _SECOND = timedelta(seconds=1)
@@ -56,7 +57,7 @@ class RetryConstraint(Node):
 class XBackendTrafficPolicySpec(Node):
     """Targets and limits."""
 
-    target_refs: Many[LocalPolicyTargetReference] = Field(min_length=1, max_length=16)
+    target_refs: NonEmpty[LocalPolicyTargetReference] = Field(max_length=16)
     retry_constraint: RetryConstraint | None = None
     session_persistence: SessionPersistence | None = None
 

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from anygate.dialects.gateway_api.kinds.references import SecretObjectReference
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one
 from anygate.manifests.fields import Duration, Many
 from anygate.manifests.kind import Node
@@ -25,9 +26,9 @@ Origin = Annotated[
 class ExtractFrom(Node):
     """Names of headers, of query parameters or of cookies that hold the key."""
 
-    headers: Many[Name] | None = Field(default=None, min_length=1)
-    params: Many[Name] | None = Field(default=None, min_length=1)
-    cookies: Many[Name] | None = Field(default=None, min_length=1)
+    headers: NonEmpty[Name] | None = None
+    params: NonEmpty[Name] | None = None
+    cookies: NonEmpty[Name] | None = None
 
     @model_validator(mode="after")
     def _check_source(self) -> Self:
@@ -58,8 +59,8 @@ class BasicAuth(Node):
 class CORS(Node):
     """Answers preflight requests and marks responses for browsers."""
 
-    allow_origins: Many[Origin] | None = Field(default=None, min_length=1)
-    allow_methods: Many[str] | None = Field(default=None, min_length=1)
+    allow_origins: NonEmpty[Origin] | None = None
+    allow_methods: NonEmpty[str] | None = None
     allow_headers: Many[str] = ()
     expose_headers: Many[str] = ()
     max_age: Duration | None = None

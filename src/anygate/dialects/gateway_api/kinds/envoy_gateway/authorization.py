@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from anygate.dialects.gateway_api.kinds.envoy_gateway.matches import Cidr, UInt32
 from anygate.dialects.gateway_api.kinds.route import HttpMethod
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_any
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
@@ -19,15 +20,15 @@ class JWTClaim(Node):
 
     name: str = Field(min_length=1, max_length=253)
     value_type: Literal["String", "StringArray"] = "String"
-    values: Many[str] = Field(min_length=1, max_length=128)
+    values: NonEmpty[str] = Field(max_length=128)
 
 
 class JWTPrincipal(Node):
     """A token of a provider of the same policy; all claims and all scopes are needed."""
 
     provider: str = Field(min_length=1, max_length=253)
-    claims: Many[JWTClaim] | None = Field(default=None, min_length=1, max_length=16)
-    scopes: Many[Scope] | None = Field(default=None, min_length=1, max_length=16)
+    claims: NonEmpty[JWTClaim] | None = Field(default=None, max_length=16)
+    scopes: NonEmpty[Scope] | None = Field(default=None, max_length=16)
 
     @model_validator(mode="after")
     def _check_presence(self) -> Self:
@@ -41,7 +42,7 @@ class AuthorizationHeaderMatch(Node):
     """A header that must have one of the values."""
 
     name: str = Field(min_length=1, max_length=256)
-    values: Many[str] = Field(min_length=1, max_length=256)
+    values: NonEmpty[str] = Field(max_length=256)
 
 
 class GeoIPAnonymousMatch(Node):
@@ -69,12 +70,12 @@ class Principal(Node):
     """Who sends the request; everything that is given must hold."""
 
     # Alternatives.
-    client_cidrs: Many[Cidr] | None = Field(default=None, min_length=1, alias="clientCIDRs")
+    client_cidrs: NonEmpty[Cidr] | None = Field(default=None, alias="clientCIDRs")
     jwt: JWTPrincipal | None = None
-    headers: Many[AuthorizationHeaderMatch] | None = Field(default=None, min_length=1, max_length=256)
+    headers: NonEmpty[AuthorizationHeaderMatch] | None = Field(default=None, max_length=256)
     # Alternatives.
-    client_ip_geo_locations: Many[ClientIPGeoLocation] | None = Field(
-        default=None, min_length=1, alias="clientIPGeoLocations"
+    client_ip_geo_locations: NonEmpty[ClientIPGeoLocation] | None = Field(
+        default=None, alias="clientIPGeoLocations"
     )
 
     @model_validator(mode="after")
@@ -94,7 +95,7 @@ class Principal(Node):
 class Operation(Node):
     """What the request does."""
 
-    methods: Many[HttpMethod] = Field(min_length=1, max_length=16)
+    methods: NonEmpty[HttpMethod] = Field(max_length=16)
 
 
 class AuthorizationRule(Node):

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from anygate.dialects.gateway_api.kinds.envoy_gateway.tls import BackendTLSConfig
 from anygate.dialects.gateway_api.kinds.references import ENVOY_GATEWAY_GROUP, LocalObjectReference
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one
 from anygate.manifests.fields import Many, PreciseHostname
 from anygate.manifests.kind import Kind, Node
@@ -97,7 +98,7 @@ class BackendSpec(Node):
     """Endpoints, or resolution of the Host header of each request."""
 
     type: Literal["Endpoints", "DynamicResolver"] = "Endpoints"
-    endpoints: Many[BackendEndpoint] | None = Field(default=None, min_length=1, max_length=64)
+    endpoints: NonEmpty[BackendEndpoint] | None = Field(default=None, max_length=64)
     app_protocols: Many[
         Literal["gateway.envoyproxy.io/h2c", "gateway.envoyproxy.io/ws", "gateway.envoyproxy.io/wss"]
     ] = ()

@@ -15,6 +15,7 @@ from anygate.dialects.gateway_api.kinds.envoy_gateway.timeout import ClientTimeo
 from anygate.dialects.gateway_api.kinds.envoy_gateway.tls import ClientTLSSettings
 from anygate.dialects.gateway_api.kinds.references import ENVOY_GATEWAY_GROUP
 from anygate.dialects.gateway_api.kinds.route import HTTPHeader, HTTPHeaderFilter, check_names
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one, check_exclusive
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Kind, Node
@@ -31,7 +32,7 @@ class XForwardedForSettings(Node):
 
     # Counted from the right.
     num_trusted_hops: UInt32 | None = None
-    trusted_cidrs: Many[Cidr] | None = Field(default=None, min_length=1, alias="trustedCIDRs")
+    trusted_cidrs: NonEmpty[Cidr] | None = Field(default=None, alias="trustedCIDRs")
     disable_x_forwarded_for_append: bool | None = None
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from anygate.dialects.gateway_api.kinds.references import (
     SecretObjectReference,
 )
 from anygate.dialects.gateway_api.kinds.route import Fraction, HTTPHeaderFilter, check_share
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one, check_selected
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Kind, Node
@@ -133,7 +134,7 @@ class HTTPCookieMatch(Node):
 class HTTPRouteMatchFilter(Node):
     """Cookies that must all match."""
 
-    cookies: Many[HTTPCookieMatch] = Field(min_length=1, max_length=16)
+    cookies: NonEmpty[HTTPCookieMatch] = Field(max_length=16)
 
 
 class HTTPRouteFilterSpec(Node):

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from anygate.dialects.gateway_api.kinds.envoy_gateway.cluster_settings import BackendCluster, check_fetch
 from anygate.dialects.gateway_api.kinds.references import LocalObjectReference
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one, check_selected
 from anygate.manifests.fields import Duration, Many
 from anygate.manifests.kind import Node
@@ -99,4 +100,4 @@ class JWT(Node):
     """A token of any of the providers is required, or may be absent if optional; a wrong one never passes."""
 
     optional: bool = False
-    providers: Many[JWTProvider] = Field(min_length=1, max_length=4)
+    providers: NonEmpty[JWTProvider] = Field(max_length=4)

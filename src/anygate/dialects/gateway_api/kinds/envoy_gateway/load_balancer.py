@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from anygate.dialects.gateway_api.kinds.envoy_gateway.matches import Percent, UInt32
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import (
     Violations,
     check_distinct,
@@ -95,7 +96,7 @@ class EndpointOverrideExtractFrom(Node):
 class EndpointOverride(Node):
     """The request names its endpoint; the load balancer decides when it does not."""
 
-    extract_from: Many[EndpointOverrideExtractFrom] = Field(min_length=1, max_length=10)
+    extract_from: NonEmpty[EndpointOverrideExtractFrom] = Field(max_length=10)
 
 
 class SlowStart(Node):

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from anygate.dialects.gateway_api.kinds.envoy_gateway.cluster_settings import BackendCluster, check_fetch
 from anygate.dialects.gateway_api.kinds.envoy_gateway.matches import StringMatch
 from anygate.dialects.gateway_api.kinds.references import SecretObjectReference
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one
 from anygate.manifests.fields import Duration, HeaderName, Many
 from anygate.manifests.kind import Node
@@ -51,7 +52,7 @@ class OIDCDenyRedirectHeader(StringMatch):
 class OIDCDenyRedirect(Node):
     """Requests that are refused instead of sent to the login."""
 
-    headers: Many[OIDCDenyRedirectHeader] = Field(min_length=1, max_length=16)
+    headers: NonEmpty[OIDCDenyRedirectHeader] = Field(max_length=16)
 
 
 class OIDCTokenForwarding(Node):

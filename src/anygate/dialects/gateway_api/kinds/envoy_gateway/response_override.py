@@ -7,8 +7,9 @@ from pydantic import Field, model_validator
 from anygate.dialects.gateway_api.kinds.httpfilter import HTTPPathModifier
 from anygate.dialects.gateway_api.kinds.references import LocalObjectReference
 from anygate.dialects.gateway_api.kinds.route import HTTPHeaderFilter
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations, check_exactly_one, check_selected
-from anygate.manifests.fields import Many, Port, PreciseHostname
+from anygate.manifests.fields import Port, PreciseHostname
 from anygate.manifests.kind import Node
 
 
@@ -47,7 +48,7 @@ class StatusCodeMatch(Node):
 class CustomResponseMatch(Node):
     """Any of the status codes."""
 
-    status_codes: Many[StatusCodeMatch] = Field(min_length=1, max_length=50)
+    status_codes: NonEmpty[StatusCodeMatch] = Field(max_length=50)
 
 
 class CustomResponseBody(Node):

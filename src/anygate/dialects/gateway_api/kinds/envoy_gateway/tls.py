@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from anygate.dialects.gateway_api.kinds.envoy_gateway.matches import StringMatch
 from anygate.dialects.gateway_api.kinds.references import SecretObjectReference
+from anygate.dialects.gateway_api.kinds.sequences import NonEmpty
 from anygate.dialects.gateway_api.kinds.violations import Violations
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
@@ -60,7 +61,7 @@ class SubjectAltNames(Node):
 class CrlContext(Node):
     """Revocation lists."""
 
-    refs: Many[SecretObjectReference] = Field(min_length=1, max_length=8)
+    refs: NonEmpty[SecretObjectReference] = Field(max_length=8)
     only_verify_leaf_certificate: bool | None = None
 
 

@@ -1,0 +1,235 @@
+"""Manifests to everything else: the model, Envoy's resources, statuses and diagnostics.
+
+Pure: no clock and no I/O. The caches make a second compile of nearly the same manifests fast; they hold results
+of pure functions under all of their inputs, so that they change nothing but the time it takes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from anygate.diagnostics import Diagnostic, ObjectRef, Report, Rule, Severity, SourceFile, Span
+from anygate.dialects import DIALECTS
+from anygate.dialects.dialect import KindEntry, ReadCache
+from anygate.envoy.build import BuildCache, Built, build
+from anygate.envoy.checked import Refusal
+from anygate.envoy.placement import AS_WRITTEN, Placement
+from anygate.envoy.snapshot import Snapshot
+from anygate.manifests import ChunkCache, Manifest, ManifestSet, parse_sources
+from anygate.manifests.core import CORE_KINDS
+from anygate.manifests.grants import GRANT_KINDS
+from anygate.manifests.index import Index
+from anygate.manifests.kind import Kind, read_kind
+from anygate.manifests.unread import check_unread
+from anygate.model import Model, Origin
+
+ENVOY_WOULD_REFUSE = Rule(
+    "envoy-would-refuse",
+    Severity.ERROR,
+    what="What a manifest asks for breaks a rule of Envoy's own API.",
+    why="The part is left out, and requests for it are answered with 500, so that everything else keeps working.",
+    wrong="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec:
+      parentRefs: [{name: web}]
+      rules:
+      - matches: [{path: {type: RegularExpression, value: "/(unclosed"}}]
+    """,
+    right="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec:
+      parentRefs: [{name: web}]
+      rules:
+      - matches: [{path: {type: RegularExpression, value: "/(closed)"}}]
+    """,
+)
+
+
+class Verdict(StrEnum):
+    """What became of an object."""
+
+    ACCEPTED = "accepted"
+    PARTLY = "partly"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one object, and the status that a controller would write."""
+
+    ref: ObjectRef
+    verdict: Verdict
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+
+class CompileCache:
+    """What one compile leaves for the next."""
+
+    def __init__(self) -> None:
+        self.chunks = ChunkCache()
+        self.reads = ReadCache()
+        self.build = BuildCache()
+        self._kinds: dict[Any, Kind] = {}
+        self._next: dict[Any, Kind] = {}
+
+    def kind(self, manifest: Manifest, make: Callable[[], Kind | None]) -> Kind | None:
+        """A validated object: the last one if the same text stands in the same place."""
+        span = manifest.span()
+        key = (id(manifest.value), span.file.name, span.line, manifest.tree.offset)
+        found = self._kinds.get(key) or make()
+        if found is not None:
+            self._next[key] = found
+        return found
+
+    def turn(self) -> None:
+        """End one compile: forget what it did not use."""
+        self._kinds, self._next = self._next, {}
+        self.reads.turn()
+
+
+@dataclass(frozen=True)
+class Read:
+    """Manifests as the model, before Envoy is thought of."""
+
+    manifests: ManifestSet
+    model: Model
+    outcomes: Mapping[ObjectRef, Outcome]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that one compile yields."""
+
+    model: Model
+    snapshot: Snapshot
+    outcomes: Mapping[ObjectRef, Outcome]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCache | None = None) -> Read:
+    """Read sources into the model; mistakes are appended to `report`."""
+    cache = cache or CompileCache()
+    manifests = parse_sources(tuple(sources), report, cache.chunks)
+    kinds, broken = _read_kinds(manifests, report, cache)
+    index = Index(kinds, broken)
+    readings = [dialect.read(index, report, cache.reads) for dialect in DIALECTS]
+    cache.turn()
+    model = Model(
+        gateways=tuple(one for reading in readings for one in reading.model.gateways),
+        backends=tuple(one for reading in readings for one in reading.model.backends),
+        secrets=tuple(one for reading in readings for one in reading.model.secrets),
+    )
+    statuses = {ref: status for reading in readings for ref, status in reading.statuses.items()}
+    refused = {manifest.ref for manifest in broken}
+    return Read(manifests, model, _judge(kinds, statuses, refused))
+
+
+def build_snapshot(
+    model: Model, report: Report, placement: Placement = AS_WRITTEN, cache: CompileCache | None = None
+) -> Snapshot:
+    """Build Envoy's resources; what Envoy would refuse is left out and reported."""
+    built: Built = build(model, placement, cache.build if cache else None)
+    files: dict[str, SourceFile] = {}
+    for refusal in built.refused:
+        _report_refusal(refusal, files, report)
+    return built.snapshot
+
+
+def compile_sources(
+    sources: Iterable[SourceFile], placement: Placement = AS_WRITTEN, cache: CompileCache | None = None
+) -> Result:
+    """Compile sources all the way to Envoy's resources."""
+    report = Report()
+    sources = tuple(sources)
+    read = read_sources(sources, report, cache)
+    snapshot = build_snapshot(read.model, report, placement, cache)
+    return Result(read.model, snapshot, read.outcomes, report.diagnostics)
+
+
+def known_kinds() -> dict[tuple[str, str], type[Kind]]:
+    """Every kind that is read, by apiVersion and kind."""
+    found = {**CORE_KINDS, **GRANT_KINDS}
+    for dialect in DIALECTS:
+        for (group, name), entry in dialect.kinds.items():
+            for version in (*entry.versions, *entry.older):
+                found[f"{group}/{version}", name] = _model(entry, version)
+    return found
+
+
+def _model(entry: KindEntry, version: str) -> type[Kind]:
+    model = entry.resolve_model(version)
+    assert model is not None
+    return model
+
+
+def _read_kinds(
+    manifests: ManifestSet, report: Report, cache: CompileCache
+) -> tuple[list[Kind], list[Manifest]]:
+    known = known_kinds()
+    kinds, broken = [], []
+    for manifest in manifests:
+        model = known.get((manifest.api_version, manifest.kind))
+        if model is None:
+            check_unread(manifest, known, report)
+            continue
+        found = cache.kind(manifest, lambda m=manifest, k=model: read_kind(m, k, report))  # type: ignore[misc]
+        if found is None:
+            broken.append(manifest)
+        else:
+            kinds.append(found)
+    return kinds, broken
+
+
+def _judge(
+    kinds: list[Kind], statuses: Mapping[ObjectRef, Mapping[str, Any]], refused: set[ObjectRef]
+) -> dict[ObjectRef, Outcome]:
+    outcomes = {ref: Outcome(ref, Verdict.REFUSED) for ref in refused}
+    for kind in kinds:
+        status = statuses.get(kind.ref, {})
+        outcomes[kind.ref] = Outcome(kind.ref, _verdict(status), status)
+    return dict(sorted(outcomes.items()))
+
+
+def _verdict(status: Mapping[str, Any]) -> Verdict:
+    """Accepted when every condition holds, refused when nothing of the object was accepted."""
+    sections = [status, *(one for key in ("parents", "ancestors", "listeners") for one in status.get(key, ()))]
+    conditions = [one for section in sections for one in section.get("conditions", ())]
+    good = {"Conflicted": "False"}
+    failed = [one for one in conditions if one["status"] != good.get(one["type"], "True")]
+    if not failed:
+        return Verdict.ACCEPTED
+    accepted = [one for one in conditions if one["type"] == "Accepted"]
+    return Verdict.PARTLY if any(one["status"] == "True" for one in accepted) else Verdict.REFUSED
+
+
+def _report_refusal(refusal: Refusal, files: dict[str, SourceFile], report: Report) -> None:
+    origin: Origin = refusal.origin
+    report.add(
+        ENVOY_WOULD_REFUSE,
+        f"{origin.object}: {refusal.text}",
+        origin_span(origin),
+        object=ObjectRef("", origin.kind, origin.namespace, origin.name),
+    )
+
+
+def origin_span(origin: Origin) -> Span | None:
+    """The place of an origin as a span of one character, without the file's text."""
+    if not origin.file:
+        return None
+    file = SourceFile(origin.file, "")
+    return Span(file, origin.line, origin.column, origin.line, origin.column + 1)

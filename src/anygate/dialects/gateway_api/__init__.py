@@ -1,0 +1,23 @@
+"""The Kubernetes Gateway API with Envoy Gateway's policies."""
+
+from collections.abc import Mapping
+
+from anygate.diagnostics import Report
+from anygate.dialects.dialect import KindEntry, ReadCache, Reading
+from anygate.dialects.gateway_api.kinds import KINDS
+from anygate.dialects.gateway_api.read import read
+from anygate.manifests.index import Index
+
+
+class GatewayApi:
+    """The dialect's entry in the table of dialects."""
+
+    name = "gateway-api"
+    kinds: Mapping[tuple[str, str], KindEntry] = KINDS
+
+    def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
+        """Read every object of this dialect's kinds into the model."""
+        return read(index, report, cache)
+
+
+DIALECT = GatewayApi()

@@ -1,0 +1,163 @@
+"""What a SecurityPolicy refers to: Secrets, key sets and services."""
+
+import json
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from anygate.dialects.gateway_api.backends import Backends, Resolved
+from anygate.dialects.gateway_api.certificates import check_grant, read_value
+from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
+from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, UNSUPPORTED
+from anygate.dialects.gateway_api.kinds.envoy_gateway.cluster_settings import BackendCluster
+from anygate.dialects.gateway_api.kinds.envoy_gateway.jwt import JWT, JWTProvider
+from anygate.dialects.gateway_api.kinds.references import SecretObjectReference
+from anygate.manifests.core import Secret
+from anygate.manifests.object import Manifest
+from anygate.manifests.sensitive import Sensitive
+from anygate.model.backend import Backend, Endpoint, EndpointGroup
+from anygate.model.security import Jwt, JwtProvider
+from anygate.model.tls import ClientTls, NameMatch, Opaque
+
+
+def _find_secret(context: Context, manifest: Manifest, reference: SecretObjectReference) -> Secret | Fault:
+    target = ref_of(reference, manifest.namespace, "", "Secret")
+    fault = check_grant(context, target, manifest.ref)
+    if fault is not None:
+        return fault
+    item = context.index.secret(target.namespace, target.name)
+    if item is None:
+        return Fault(CERTIFICATE_INVALID, "Invalid", f"there is no {target}")
+    return item
+
+
+def read_opaque(
+    context: Context, manifest: Manifest, reference: SecretObjectReference, key: str
+) -> str | Fault:
+    """The name of the model's `Opaque` for one key of a Secret."""
+    item = _find_secret(context, manifest, reference)
+    if isinstance(item, Fault):
+        return item
+    content = item.contents.get(key)
+    if content is None:
+        return Fault(CERTIFICATE_INVALID, "Invalid", f"{item.ref} has no key {key}")
+    name = f"opaque/{item.namespace}/{item.name}/{key}"
+    context.secrets[name] = Opaque(origin=origin(item.manifest), name=name, value=content)
+    return name
+
+
+def serialise_keys(context: Context, manifest: Manifest, reference: SecretObjectReference) -> str | Fault:
+    """The name of an `Opaque` that holds all API keys of a Secret as a JSON object, client to key."""
+    item = _find_secret(context, manifest, reference)
+    if isinstance(item, Fault):
+        return item
+    if not item.contents:
+        return Fault(CERTIFICATE_INVALID, "Invalid", f"{item.ref} holds no API key")
+    keys = {client: key.reveal().decode("utf-8", "replace").strip() for client, key in item.contents.items()}
+    name = f"api-keys/{item.namespace}/{item.name}"
+    value = Sensitive(json.dumps(keys, sort_keys=True).encode())
+    context.secrets[name] = Opaque(origin=origin(item.manifest), name=name, value=value)
+    return name
+
+
+def read_service(
+    backends: Backends, manifest: Manifest, service: BackendCluster, protocol: str = ""
+) -> str | Fault:
+    """The backend of a service that Envoy itself calls."""
+    references = (*((service.backend_ref,) if service.backend_ref else ()), *service.backend_refs)
+    if len(references) != 1:
+        return Fault(UNSUPPORTED, "UnsupportedValue", "exactly one backend is supported here")
+    found = backends.resolve(references[0], manifest.ref, protocol)
+    return found.backend if isinstance(found, Resolved) else found
+
+
+def register_url(context: Context, manifest: Manifest, url: str) -> str | Fault:
+    """A backend for the host of a URL, with TLS for https, verified by the machine's authorities."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return Fault(UNSUPPORTED, "Invalid", f"{url} is not an http or https URL")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    name = f"url/{parts.hostname}/{port}"
+    here = origin(manifest, ("spec",))
+    tls = None
+    if parts.scheme == "https":
+        names = (NameMatch(kind="dns", value=parts.hostname),)
+        tls = ClientTls(origin=here, sni=parts.hostname, system_authorities=True, names=names)
+    context.backends.setdefault(
+        name,
+        Backend(
+            origin=here,
+            name=name,
+            service=parts.hostname,
+            port=port,
+            groups=(EndpointGroup(endpoints=(Endpoint(host=parts.hostname, port=port),)),),
+            tls=tls,
+        ),
+    )
+    return name
+
+
+def read_jwt(context: Context, backends: Backends, manifest: Manifest, found: JWT) -> Jwt | Fault:
+    """Token checks with all their providers."""
+    providers = []
+    for number, provider in enumerate(found.providers):
+        read = _read_provider(context, backends, manifest, provider, number)
+        if isinstance(read, Fault):
+            return read
+        providers.append(read)
+    return Jwt(origin=origin(manifest, ("spec", "jwt")), providers=tuple(providers), optional=found.optional)
+
+
+def _read_provider(
+    context: Context, backends: Backends, manifest: Manifest, found: JWTProvider, number: int
+) -> JwtProvider | Fault:
+    jwks, uri, backend, cache = "", "", "", None
+    if found.remote_jwks is not None:
+        remote = found.remote_jwks
+        uri, cache = remote.uri, remote.cache_duration
+        named = bool(remote.backend_refs)
+        target = (
+            read_service(backends, manifest, remote) if named else register_url(context, manifest, remote.uri)
+        )
+        if isinstance(target, Fault):
+            return target
+        backend = target
+    else:
+        content = _read_local(context, manifest, found)
+        if isinstance(content, Fault):
+            return content
+        jwks = content
+    where = found.extract_from
+    return JwtProvider(
+        origin=origin(manifest, ("spec", "jwt", "providers", number)),
+        name=found.name,
+        issuer=found.issuer or "",
+        audiences=tuple(found.audiences),
+        jwks=jwks,
+        jwks_uri=uri,
+        jwks_backend=backend,
+        jwks_cache=cache or (timedelta(minutes=5) if uri else None),
+        claim_to_headers=tuple((one.claim, one.header) for one in found.claim_to_headers),
+        recompute_route=bool(found.recompute_route),
+        from_headers=tuple((one.name, one.value_prefix or "") for one in where.headers) if where else (),
+        from_params=tuple(where.params) if where else (),
+        from_cookies=tuple(where.cookies) if where else (),
+    )
+
+
+def _read_local(context: Context, manifest: Manifest, found: JWTProvider) -> str | Fault:
+    local = found.local_jwks
+    assert local is not None
+    text = local.inline or ""
+    if local.type == "ValueRef" and local.value_ref is not None:
+        kind = local.value_ref.kind
+        item = context.index.get("", kind, manifest.namespace, local.value_ref.name)
+        content = read_value(item, "jwks") if item is not None else b""
+        if not content:
+            text = f"{kind}/{manifest.namespace}/{local.value_ref.name} has no key jwks"
+            return Fault(CERTIFICATE_INVALID, "Invalid", text)
+        text = content.decode("utf-8", "replace")
+    try:
+        valid = isinstance(json.loads(text), dict)
+    except ValueError:
+        valid = False
+    return text if valid else Fault(CERTIFICATE_INVALID, "Invalid", "the key set is not a JSON object")
