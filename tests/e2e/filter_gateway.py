@@ -159,10 +159,12 @@ def bootstrap(
     overrides: Mapping[str, dict[str, Any]] | None = None,
     manager: Mapping[str, Any] | None = None,
     extra_routes: Sequence[dict[str, Any]] = (),
+    chain_rules: Sequence[HttpRule] | None = None,
 ) -> dict[str, Any]:
     """Put the filters' pieces into a bootstrap: routes by path prefix, clusters by name with local ports.
 
-    The first cluster serves every route; `overrides` replaces parts of a route by its prefix.
+    `chain_rules` builds the chain for other rules than those of the routes. The first cluster serves every
+    route; `overrides` replaces parts of a route by its prefix.
     """
     at = at or server()
     scope = Scope(at, secrets or {})
@@ -170,7 +172,8 @@ def bootstrap(
     entries = [*extra_routes]
     for prefix, one in sorted(routes.items(), key=lambda pair: -len(pair[0])):
         entries.append({**route_entry(prefix, one, scope, first), **(overrides or {}).get(prefix, {})})
-    chain = [entry for one in FILTERS for entry in one.chain(at, list(routes.values()))]
+    known = list(routes.values()) if chain_rules is None else chain_rules
+    chain = [entry for one in FILTERS for entry in one.chain(at, known)]
     filters = [
         {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled}
         for entry in chain

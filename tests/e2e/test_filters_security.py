@@ -269,6 +269,70 @@ def test_claims_can_choose_the_route() -> None:
         assert client.get("/", headers=bearer(token(plan="tin"))).status_code == 200
 
 
+# connections from before a policy
+
+
+def test_a_chain_from_before_a_policy_still_refuses() -> None:
+    """A connection keeps its chain while routes change: what guards requests must not need a new chain."""
+    keys = ApiKeyAuth(origin=origin("k"), secrets=("keys",), headers=("x-key",))
+    routes = {
+        "/basic": rule("basic", security=security(basic=BasicAuth(origin=origin("b"), secret="users"))),
+        "/key": rule("key", security=security(api_key=keys)),
+        "/jwt": rule("jwt", security=security(jwt=Jwt(origin=origin("a"), providers=(provider(),)))),
+        "/rbac": rule("rbac", security=authorized()),
+        "/open": rule("open"),
+    }
+    secrets = opaque(users=f"ann:{PASSWORD}", keys='{"ann": "one"}')
+    with gateway(routes, secrets=secrets, chain_rules=[rule("open")]) as (_, client, echo):
+        assert client.get("/basic").status_code == 401
+        assert client.get("/key").status_code == 401
+        assert client.get("/jwt", headers=bearer(token())).status_code == 403
+        assert client.get("/rbac").status_code == 403
+        assert echo.seen == []
+        assert client.get("/open").status_code == 200
+        assert client.get("/basic", auth=("ann", "secret")).status_code == 200
+
+
+def test_routes_that_answer_themselves_are_guarded_too() -> None:
+    with Upstream("gone") as gone:
+        port = gone.port
+    keys = ApiKeyAuth(origin=origin("k"), secrets=("keys",), headers=("x-key",))
+    asked = ExtAuth(origin=origin("x"), protocol="http", backend="gone")
+    login = Oidc(
+        origin=origin("o"),
+        name="login",
+        issuer="http://idp",
+        client_id="web",
+        client_secret="keys",
+        hmac_secret="keys",
+        token_backend="gone",
+        authorization_endpoint="http://idp/authorize",
+        token_endpoint="http://idp/token",
+    )
+    routes = {
+        "/basic": rule("basic", security=security(basic=BasicAuth(origin=origin("b"), secret="users"))),
+        "/key": rule("key", security=security(api_key=keys)),
+        "/jwt": rule("jwt", security=security(jwt=Jwt(origin=origin("a"), providers=(provider(),)))),
+        "/rbac": rule("rbac", security=authorized()),
+        "/asked": rule("asked", security=security(ext_auth=asked)),
+        "/login": rule("login", security=security(oidc=login)),
+    }
+    respond = {"route": None, "direct_response": {"status": 299}}
+    move = {"route": None, "redirect": {"host_redirect": "elsewhere.example"}}
+    secrets = opaque(users=f"ann:{PASSWORD}", keys='{"ann": "one"}')
+    for action in (respond, move):
+        overrides = dict.fromkeys(routes, action)
+        with gateway(routes, secrets=secrets, overrides=overrides, clusters={"gone": [port]}) as (
+            _,
+            client,
+            _,
+        ):
+            statuses = [client.get(path).status_code for path in routes if path != "/login"]
+            assert statuses == [401, 401, 401, 403, 403]
+            assert client.get("/login").headers["location"].startswith("http://idp/authorize")
+            assert client.get("/key", headers={"x-key": "one"}).status_code in (299, 301)
+
+
 # authorization
 
 

@@ -18,7 +18,7 @@ def _render_command(found: Diagnostic) -> str:
     properties = {"title": found.rule}
     if found.span:
         properties |= {
-            "file": found.span.file.name,
+            "file": escape_text(found.span.file.name),
             "line": str(found.span.line),
             "col": str(found.span.column),
             "endLine": str(found.span.end_line),

@@ -8,8 +8,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import build, uint32
-from anygate.envoy.edits import build_header_fields, build_path_rewrite
+from anygate.envoy.api import bool_value, build, uint32
+from anygate.envoy.edits import build_header_fields, build_path_rewrite, literal, then
 from anygate.envoy.names import UNRESOLVED
 from anygate.model.edit import Redirect, Respond, Rewrite
 from anygate.model.match import PathMatch
@@ -54,17 +54,17 @@ class Variant(NamedTuple):
 def build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Variant]:
     """Build what a rule does; the last variant takes every request that the ones before it left."""
     if isinstance(rule.action, Respond):
-        return [_responding(rule.action)]
+        return [_responding(rule, rule.action)]
     if isinstance(rule.action, Redirect):
-        return _redirecting(rule.action, path, way)
+        return _redirecting(rule, rule.action, path, way)
     targets = tuple(target for target in rule.action.targets if target.weight > 0)
     if not any(target.backend or target.redirect for target in targets):
         return [failing()]
     if len(targets) > 1 and any(_stands_alone(target) for target in targets):
         return _split(rule, rule.action, targets, path, way)
     if targets[0].redirect is not None:
-        return _redirecting(targets[0].redirect, path, way)
-    return [Variant({"route": _forwarding(rule, targets, path)}, {})]
+        return _redirecting(rule, targets[0].redirect, path, way)
+    return [Variant(_forwarding(rule, targets, path), {})]
 
 
 def failing() -> Variant:
@@ -72,22 +72,32 @@ def failing() -> Variant:
     return Variant({"direct_response": {"status": _FAULT}}, {})
 
 
-def _responding(respond: Respond) -> Variant:
+def _responding(rule: HttpRule, respond: Respond) -> Variant:
     answer: dict[str, Any] = {"status": respond.status}
     if respond.body:
         answer["body"] = {"inline_string": respond.body}
-    fields: dict[str, Any] = {"direct_response": answer}
+    fields: dict[str, Any] = {"direct_response": answer, **_rule_edits(rule)}
     if respond.content_type:
         fields["response_headers_to_add"] = [
             {
-                "header": {"key": "content-type", "value": respond.content_type.replace("%", "%%")},
+                "header": {"key": "content-type", "value": literal(respond.content_type)},
                 "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
+            },
+            *fields.get("response_headers_to_add", ()),
         ]
     return Variant(fields, {}, len(respond.body.encode()))
 
 
-def _redirecting(redirect: Redirect, path: PathMatch | None, way: Way) -> list[Variant]:
+def _rule_edits(rule: HttpRule) -> dict[str, Any]:
+    return {
+        **build_header_fields(rule.request_headers, "request", rule.origin),
+        **build_header_fields(rule.response_headers, "response", rule.origin),
+    }
+
+
+def _redirecting(
+    rule: HttpRule, redirect: Redirect, path: PathMatch | None, way: Way
+) -> list[Variant]:
     """Build a redirect with the port that the Gateway API's HTTPRequestRedirectFilter asks for.
 
     Envoy keeps the port of the request's own host unless it is given one, and shows a port it is given even where
@@ -107,10 +117,11 @@ def _redirecting(redirect: Redirect, path: PathMatch | None, way: Way) -> list[V
         "response_code": _REDIRECTS.get(redirect.status, "FOUND"),
         **rewritten,
     }
-    shown = Variant({"redirect": {**fields, "port_redirect": port}}, {})
+    edits = _rule_edits(rule)
+    shown = Variant({"redirect": {**fields, "port_redirect": port}, **edits}, {})
     if not implied:
         return [shown]
-    silent = Variant({"redirect": fields}, {})
+    silent = Variant({"redirect": fields, **edits}, {})
     if redirect.host or not (redirect.scheme or redirect.port):
         return [silent]
     return [shown._replace(narrower={"headers": [_WITH_PORT]}), silent]
@@ -138,9 +149,9 @@ def _split(
         taken += target.weight
         narrower = {} if taken == total else {"runtime_fraction": _fraction(Fraction(taken, total))}
         if target.redirect is not None:
-            made = _redirecting(target.redirect, path, way)
+            made = _redirecting(rule, target.redirect, path, way)
         elif target.backend:
-            made = [Variant({"route": _forwarding(rule, (target,), path)}, {})]
+            made = [Variant(_forwarding(rule, (target,), path), {})]
         else:
             made = [failing()]
         variants.extend(each._replace(narrower={**each.narrower, **narrower}) for each in made)
@@ -152,58 +163,72 @@ def _fraction(share: Fraction) -> dict[str, Any]:
 
 
 def _forwarding(rule: HttpRule, targets: tuple[BackendTarget, ...], path: PathMatch | None) -> dict[str, Any]:
+    """Build the Route fields that send a request on, for targets that may share one Route."""
     alone = targets[0] if len(targets) == 1 else None
-    rewrites = [rewrite for rewrite in (rule.rewrite, alone.rewrite if alone else None) if rewrite]
     mirrors = (*rule.mirrors, *(alone.mirrors if alone else ()))
-    fields: dict[str, Any] = {
-        **_build_clusters(targets),
+    action: dict[str, Any] = {
         "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
         "request_mirror_policies": [build_mirror(mirror) for mirror in mirrors if mirror.backend],
         "hash_policy": [build_hash_policy(policy) for policy in rule.hash_policies],
         "upgrade_configs": build_upgrades(rule.upgrades),
         **build_times(rule.timeouts),
+        **_build_rewrites(rule.rewrite, alone.rewrite if alone else None, path),
     }
-    for rewrite in rewrites:
-        fields.update(_host_rewrite(rewrite))
-        if rewrite.path is not None:
-            fields.pop("prefix_rewrite", None)
-            fields.pop("regex_rewrite", None)
-            fields.update(build_path_rewrite(rewrite.path, path))
     if rule.retry is not None or rule.timeouts.attempt is not None:
-        fields["retry_policy"] = build_retry(rule.retry, rule.timeouts)
-    return fields
+        action["retry_policy"] = build_retry(rule.retry, rule.timeouts)
+    if alone is not None:
+        action["cluster"] = alone.backend
+        edits = _target_edits(rule, alone)
+    elif any(target.request_headers or target.response_headers for target in targets):
+        # Envoy makes a ClusterWeight's edits first, the Route's after them, but a target's have to hold.
+        action["weighted_clusters"] = {"clusters": _build_weights(targets, rule)}
+        edits = {}
+    else:
+        action["weighted_clusters"] = {"clusters": _build_weights(targets, None)}
+        edits = _rule_edits(rule)
+    return {"route": action, **edits}
 
 
-def _build_clusters(targets: tuple[BackendTarget, ...]) -> dict[str, Any]:
-    if len(targets) == 1 and targets[0].request_headers is None and targets[0].response_headers is None:
-        return {"cluster": targets[0].backend}
+def _target_edits(rule: HttpRule, target: BackendTarget) -> dict[str, Any]:
+    """Build the rule's edits followed by the target's."""
+    return {
+        **build_header_fields(then(rule.request_headers, target.request_headers), "request", target.origin),
+        **build_header_fields(then(rule.response_headers, target.response_headers), "response", target.origin),
+    }
+
+
+def _build_weights(targets: tuple[BackendTarget, ...], rule: HttpRule | None) -> list[dict[str, Any]]:
+    """Build the ClusterWeights, with all header edits where a rule is given."""
     # Envoy refuses weights whose sum is beyond 32 bits.
     scale = max(1, -(-sum(target.weight for target in targets) // _TOTAL_WEIGHT))
-    return {
-        "weighted_clusters": {
-            "clusters": [
-                {
-                    "name": target.backend or UNRESOLVED,
-                    "weight": uint32(max(1, target.weight // scale)),
-                    "host_rewrite_literal": (target.rewrite.host or None) if target.rewrite else None,
-                    **build_header_fields(target.request_headers, "request", target.origin),
-                    **build_header_fields(target.response_headers, "response", target.origin),
-                }
-                for target in targets
-            ]
+    return [
+        {
+            "name": target.backend or UNRESOLVED,
+            "weight": uint32(max(1, target.weight // scale)),
+            "host_rewrite_literal": (target.rewrite.host or None) if target.rewrite else None,
+            **(_target_edits(rule, target) if rule else {}),
         }
-    }
+        for target in targets
+    ]
+
+
+def _build_rewrites(first: Rewrite | None, second: Rewrite | None, path: PathMatch | None) -> dict[str, Any]:
+    """Build the rewrites of a rule and of its target, which holds where both say something."""
+    hosts: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for rewrite in (first, second):
+        if rewrite is not None:
+            hosts = _host_rewrite(rewrite) or hosts
+            paths = build_path_rewrite(rewrite.path, path) or paths
+    return {**hosts, **paths}
 
 
 def _host_rewrite(rewrite: Rewrite) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
     if rewrite.host:
-        chosen["host_rewrite_literal"] = rewrite.host
-    elif rewrite.host_header:
-        chosen["host_rewrite_header"] = rewrite.host_header
-    elif rewrite.host_from_backend:
-        chosen["auto_host_rewrite"] = {"value": True}
-    return chosen
+        return {"host_rewrite_literal": rewrite.host}
+    if rewrite.host_header:
+        return {"host_rewrite_header": rewrite.host_header}
+    return {"auto_host_rewrite": bool_value(True)} if rewrite.host_from_backend else {}
 
 
 def build_mirror(mirror: Mirror) -> dict[str, Any]:
@@ -283,5 +308,5 @@ def build_upgrades(upgrades: tuple[str, ...]) -> list[dict[str, Any]]:
     """Build the upgrades of one RouteAction where they differ from `websocket`, which every server allows."""
     made: list[dict[str, Any]] = [{"upgrade_type": name} for name in upgrades if name != "websocket"]
     if "websocket" not in upgrades:
-        made.append({"upgrade_type": "websocket", "enabled": {"value": False}})
+        made.append({"upgrade_type": "websocket", "enabled": bool_value(False)})
     return made

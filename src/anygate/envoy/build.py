@@ -21,7 +21,7 @@ from anygate.envoy.routes import RouteContext, RouteSheet
 from anygate.envoy.secrets import build_secret
 from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Resource, Snapshot, resource
 from anygate.envoy.streams import merge_targets
-from anygate.envoy.tls import Secrets
+from anygate.envoy.tls import Secrets, Trust
 from anygate.envoy.virtual_hosts import build_route_configuration
 from anygate.model.backend import Backend
 from anygate.model.listener import Gateway, Listener, Server
@@ -45,6 +45,7 @@ class _SheetKey(NamedTuple):
 
 class _BackendKey(NamedTuple):
     secrets: frozenset[str]
+    system_authorities: str
     preserve_case: bool
 
 
@@ -152,11 +153,14 @@ class _Build:
         return found
 
     def _add_backends(self) -> None:
-        key = _BackendKey(frozenset(self._secrets), self._preserves_case())
+        key = _BackendKey(
+            frozenset(self._secrets), self._placement.system_authorities, self._preserves_case()
+        )
+        trust = Trust(self._secrets, self._placement.system_authorities)
         known = self._cache.backends if self._cache.backend_key == key else {}
         used: dict[int, _BuiltBackend] = {}
         for backend in (*self._model.backends, *self._merged_backends()):
-            made = known.get(id(backend)) or _build_backend(backend, self._secrets, key.preserve_case)
+            made = known.get(id(backend)) or _build_backend(backend, trust, key.preserve_case)
             used[id(backend)] = made
             self._refused.extend(made.refused)
             for each in made.resources:
@@ -178,11 +182,11 @@ class _Build:
         return any(server.http.http1_preserve_case for listener in listeners for server in listener.servers)
 
 
-def _build_backend(backend: Backend, secrets: Secrets, preserve_case: bool) -> _BuiltBackend:
+def _build_backend(backend: Backend, trust: Trust, preserve_case: bool) -> _BuiltBackend:
     refused: list[Refusal] = []
     name = cluster_name(backend)
     try:
-        cluster = build_cluster(backend, secrets, preserve_case=preserve_case)
+        cluster = build_cluster(backend, trust, preserve_case=preserve_case)
     except CannotBuild as problem:
         return _BuiltBackend(backend, (), (Refusal(problem.origin, name, problem.text),))
     bodies = [(CLUSTER, serialised(cluster, backend.origin, name, refused))]

@@ -13,8 +13,8 @@ from anygate.envoy.endpoints import build_load_assignment, needs_dns
 from anygate.envoy.health import build_active_check, build_passive_check
 from anygate.envoy.http_connection import ADS, build_http2_options, build_preserved_case
 from anygate.envoy.names import ORIGIN, cluster_name
-from anygate.envoy.tls import Secrets, build_client_tls, tls_socket
-from anygate.model.backend import Backend, CircuitBreaker, Connection, Dns
+from anygate.envoy.tls import Trust, build_client_tls, tls_socket
+from anygate.model.backend import Backend, CircuitBreaker, Connection
 
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _BUFFER_LIMIT = 32_768
@@ -33,7 +33,7 @@ _SOL_SOCKET, _SO_SNDBUF, _SO_RCVBUF = 1, 7, 8
 _SESSION_STATUSES = ("UNKNOWN", "HEALTHY", "DEGRADED", "DRAINING")
 
 
-def build_cluster(backend: Backend, secrets: Secrets, *, preserve_case: bool = False) -> Any:
+def build_cluster(backend: Backend, trust: Trust, *, preserve_case: bool = False) -> Any:
     """Build the Cluster of one backend; `preserve_case` keeps the case of header names in answers."""
     connection = backend.connection
     cluster = build(
@@ -50,7 +50,7 @@ def build_cluster(backend: Backend, secrets: Secrets, *, preserve_case: bool = F
         upstream_connection_options=_keepalive(connection),
         upstream_bind_config=_bind(connection),
         preconnect_policy=_preconnect(connection),
-        transport_socket=_transport_socket(backend, secrets),
+        transport_socket=_transport_socket(backend, trust),
         # An endpoint that discovery removed is gone, whatever its last health check said.
         ignore_health_on_host_removal=True,
         dns_lookup_family=_FAMILIES[connection.dns.family] if backend.dynamic else None,
@@ -73,8 +73,10 @@ def build_http_options(backend: Backend, *, preserve_case: bool = False) -> Any:
     http2 = build_http2_options(connection.http2)
     # A WebSocket over HTTP/2 is an extended CONNECT (RFC 8441).
     http2.allow_connect = backend.websocket
-    auto_sni = backend.tls is not None and backend.tls.auto_sni and not _knows_hostnames(backend)
-    verify = auto_sni and backend.tls is not None and not backend.tls.insecure
+    tls = backend.tls
+    # Envoy refuses a dynamic_forward_proxy cluster without both, even when it speaks no TLS.
+    auto_sni = backend.dynamic or (tls is not None and tls.auto_sni and not _knows_hostnames(backend))
+    verify = auto_sni and not (tls is not None and tls.insecure)
     return build(
         _HTTP_OPTIONS,
         common_http_protocol_options={
@@ -124,7 +126,7 @@ def _origin(backend: Backend) -> dict[str, str]:
 def _discovery(backend: Backend) -> dict[str, Any]:
     """Build where endpoints come from. EDS carries addresses only, so names are resolved by a DNS cluster."""
     if backend.dynamic:
-        return {**_dynamic(backend.connection.dns), "lb_policy": "CLUSTER_PROVIDED"}
+        return {**_dynamic(backend), "lb_policy": "CLUSTER_PROVIDED"}
     weighted = len(backend.groups) > 1 and not backend.connection.balancing.prefer_local_zone
     balancing = build_load_balancing(backend.connection.balancing, weighted_groups=weighted)
     if not needs_dns(backend):
@@ -143,7 +145,8 @@ def _discovery(backend: Backend) -> dict[str, Any]:
     }
 
 
-def _dynamic(dns: Dns) -> dict[str, Any]:
+def _dynamic(backend: Backend) -> dict[str, Any]:
+    dns = backend.connection.dns
     config = typed(
         "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
         dns_cache_config={
@@ -151,6 +154,7 @@ def _dynamic(dns: Dns) -> dict[str, Any]:
             "dns_lookup_family": _FAMILIES[dns.family],
             "dns_refresh_rate": dns.refresh,
         },
+        allow_insecure_cluster_options=backend.tls is not None and backend.tls.insecure,
     )
     return {"cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": config}}
 
@@ -174,11 +178,11 @@ def _knows_hostnames(backend: Backend) -> bool:
     return needs_dns(backend) or any(endpoint.hostname for endpoint in hosts)
 
 
-def _transport_socket(backend: Backend, secrets: Secrets) -> dict[str, Any] | None:
+def _transport_socket(backend: Backend, trust: Trust) -> dict[str, Any] | None:
     inner = None
     if backend.tls is not None:
         alpn = () if backend.connection.use_client_protocol else _ALPN.get(backend.protocol, ())
-        inner = tls_socket(build_client_tls(backend.tls, secrets, alpn, _knows_hostnames(backend)))
+        inner = tls_socket(build_client_tls(backend.tls, trust, alpn, by_endpoint=_knows_hostnames(backend)))
     version = backend.connection.proxy_protocol
     if not version:
         return inner

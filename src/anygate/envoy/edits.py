@@ -23,6 +23,18 @@ def literal(value: str) -> str:
     return value.replace("%", "%%")
 
 
+def then(first: HeaderEdit | None, second: HeaderEdit | None) -> HeaderEdit | None:
+    """The one edit that has the effect of two, one after the other."""
+    if first is None or second is None:
+        return first or second
+    lost = {name.lower() for name in (*second.remove, *(name for name, _ in second.set))}
+    return HeaderEdit(
+        set=(*(each for each in first.set if each[0].lower() not in lost), *second.set),
+        add=(*(each for each in first.add if each[0].lower() not in lost), *second.add),
+        remove=(*first.remove, *second.remove),
+    )
+
+
 def build_header_fields(edit: HeaderEdit | None, side: str, origin: Origin) -> dict[str, Any]:
     """Build `<side>_headers_to_remove` and `<side>_headers_to_add`. Envoy removes first, then adds in order."""
     if edit is None:

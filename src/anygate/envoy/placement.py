@@ -17,17 +17,23 @@ class Socket(NamedTuple):
     port: int
 
 
+SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""Where Debian, Ubuntu, Alpine and Envoy's own images keep the authorities that the machine trusts."""
+
+
 @dataclass(frozen=True)
 class Placement:
-    """Where each listener is bound, and whether requests are logged.
+    """Where each listener is bound, and what else depends on the machine that Envoy runs on.
 
-    `sockets` places single listeners by name; any other is bound to its own port on `address`. `access_log` is the path
-    of a file that gets one JSON object for each request; empty means none, and `/dev/stdout` is a path too.
+    `sockets` places single listeners by name; any other is bound to its own port on `address`. `access_log` is the
+    path of a file that gets one JSON object for each request; empty means none, and `/dev/stdout` is a path too.
+    `system_authorities` is the file of the authorities that the machine trusts.
     """
 
     address: str = ANY_ADDRESS
     sockets: Mapping[str, Socket] = field(default_factory=lambda: MappingProxyType({}))
     access_log: str = ""
+    system_authorities: str = SYSTEM_AUTHORITIES
 
     def socket(self, listener: Listener) -> Socket:
         """The address and port to bind for a listener."""

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from anygate.envoy.actions import Variant, Way, build_variants, failing
 from anygate.envoy.api import any_of, build, serialise
 from anygate.envoy.checked import Refusal, refusals
-from anygate.envoy.edits import build_header_fields
 from anygate.envoy.filters import FILTERS
 from anygate.envoy.filters.filter import Scope
 from anygate.envoy.matches import build_route_match
@@ -141,9 +140,9 @@ def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: Ro
     refused: list[Refusal] = []
     built: list[Any] = []
     try:
-        around = _build_surroundings(rule, context.scope)
+        settings = _build_filter_settings(rule, context.scope)
         variants = build_variants(rule, path, context.way)
-        built = [build(_ROUTE, **_together(around, variant)) for variant in variants]
+        built = [build(_ROUTE, typed_per_filter_config=settings, **variant.fields) for variant in variants]
     except CannotBuild as problem:
         refused.append(Refusal(problem.origin, name, problem.text))
     for half in built:
@@ -157,23 +156,9 @@ def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: Ro
     return _Action(halves, tuple(refused), max(variant.body_size for variant in variants))
 
 
-def _build_surroundings(rule: HttpRule, scope: Scope) -> dict[str, Any]:
-    """Build what holds around the action: header edits and the settings of HTTP filters."""
-    settings = {name: any_of(config) for each in FILTERS for name, config in each.route(rule, scope).items()}
-    return {
-        **build_header_fields(rule.request_headers, "request", rule.origin),
-        **build_header_fields(rule.response_headers, "response", rule.origin),
-        "typed_per_filter_config": settings or None,
-    }
-
-
-def _together(around: dict[str, Any], variant: Variant) -> dict[str, Any]:
-    """Join what a rule and its action set; a rule's edits of the answer follow the action's own."""
-    joined = {**around, **variant.fields}
-    own = variant.fields.get("response_headers_to_add")
-    if own:
-        joined["response_headers_to_add"] = [*own, *around.get("response_headers_to_add", ())]
-    return joined
+def _build_filter_settings(rule: HttpRule, scope: Scope) -> dict[str, Any] | None:
+    found = {name: any_of(config) for each in FILTERS for name, config in each.route(rule, scope).items()}
+    return found or None
 
 
 def _build_row(

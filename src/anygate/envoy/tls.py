@@ -4,8 +4,8 @@ Reference: envoy/extensions/transport_sockets/tls/v3 (tls.proto, common.proto). 
 travels over SDS and is named here only, so that a rotation changes no listener and no cluster.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from anygate.envoy.api import any_of, bool_value, build, typed
 from anygate.envoy.refusal import CannotBuild
@@ -17,8 +17,15 @@ _ADS = {"ads": {}, "resource_api_version": "V3"}
 _VERSIONS = {"": "TLS_AUTO", "1.0": "TLSv1_0", "1.1": "TLSv1_1", "1.2": "TLSv1_2", "1.3": "TLSv1_3"}
 _NAMES = {"dns": "DNS", "uri": "URI", "email": "EMAIL", "ip": "IP_ADDRESS", "other": "OTHER_NAME"}
 
-Secrets = dict[str, Secret]
+Secrets = Mapping[str, Secret]
 """The model's secrets by name."""
+
+
+class Trust(NamedTuple):
+    """What there is to verify a backend with: the model's secrets, and the file of the machine's authorities."""
+
+    secrets: Secrets
+    system_authorities: str
 
 
 def build_server_tls(tls: ServerTls, secrets: Secrets, alpn: Sequence[str] = ()) -> Any:
@@ -42,10 +49,10 @@ def build_server_tls(tls: ServerTls, secrets: Secrets, alpn: Sequence[str] = ())
     )
 
 
-def build_client_tls(tls: ClientTls, secrets: Secrets, alpn: Sequence[str], by_endpoint: bool) -> Any:
+def build_client_tls(tls: ClientTls, trust: Trust, alpn: Sequence[str], *, by_endpoint: bool) -> Any:
     """Build an UpstreamTlsContext; `by_endpoint` takes the server name from the endpoint's own hostname."""
     if tls.certificate:
-        _need(tls.certificate, secrets, tls.origin)
+        _need(tls.certificate, trust.secrets, tls.origin)
     return build(
         _TLS + "UpstreamTlsContext",
         sni=tls.sni,
@@ -56,7 +63,7 @@ def build_client_tls(tls: ClientTls, secrets: Secrets, alpn: Sequence[str], by_e
             "tls_params": build_parameters(tls.parameters, highest="TLSv1_3"),
             "tls_certificate_sds_secret_configs": [_over_sds(tls.certificate)] if tls.certificate else [],
             "alpn_protocols": tls.alpn or alpn,
-            **_server_validation(tls, secrets),
+            **_server_validation(tls, trust),
         },
     )
 
@@ -96,7 +103,7 @@ def _client_validation(validation: ClientValidation, secrets: Secrets) -> dict[s
     return _validated_by(validation.authorities, own)
 
 
-def _server_validation(tls: ClientTls, secrets: Secrets) -> dict[str, Any]:
+def _server_validation(tls: ClientTls, trust: Trust) -> dict[str, Any]:
     """Build how the server is verified. A name to be verified that nobody gave is the name we ask for."""
     if not _verifies(tls):
         if not tls.insecure:
@@ -105,8 +112,9 @@ def _server_validation(tls: ClientTls, secrets: Secrets) -> dict[str, Any]:
     names = tls.names or ((NameMatch(kind="dns", value=tls.sni),) if tls.sni else ())
     own = {"match_typed_subject_alt_names": [build_name_match(name) for name in names]}
     if tls.system_authorities:
-        return {"validation_context": {**own, "system_root_certs": {}}}
-    _need(tls.authorities, secrets, tls.origin)
+        # Envoy's API has `system_root_certs`, but Envoy 1.40 takes that for no authority at all.
+        return {"validation_context": {**own, "trusted_ca": {"filename": trust.system_authorities}}}
+    _need(tls.authorities, trust.secrets, tls.origin)
     return _validated_by(tls.authorities, own)
 
 

@@ -43,8 +43,6 @@ def build_route_configuration(
         name=name,
         validate_clusters=bool_value(False),
         ignore_port_in_host_matching=True,
-        # A target's edits hold over its rule's, as backendRef filters do over rule filters in the Gateway API.
-        most_specific_header_mutations_wins=True,
         max_direct_response_body_size_bytes=uint32(longest) if longest > _DEFAULT_BODY_LIMIT else None,
     )
     return serialise(head) + b"".join(hosts), found

@@ -137,8 +137,7 @@ def _share(
     if not backend.dynamic and not backend.stub and not _endpoints(backend):
         reason = "the backend has no endpoints"
         return Share(name=backend.name, percent=percent, place=place, status=_NO_ENDPOINT, reason=reason)
-    # Envoy makes the changes of a weighted cluster before those of its route.
-    edits = (target.request_headers, row.rule.request_headers)
+    edits = (row.rule.request_headers, target.request_headers)
     return Share(
         name=backend.name,
         percent=percent,

@@ -52,7 +52,10 @@ Headers = Mapping[str, tuple[str, ...]]
 
 
 class SeenRequest(NamedTuple):
-    """What conditions are asked of. Header names are lower case; `host` keeps the client's port."""
+    """What conditions are asked of. Header names are lower case; `host` keeps the client's port.
+
+    `sent` are the headers before any change that the server makes to all requests.
+    """
 
     method: str
     scheme: str
@@ -60,6 +63,7 @@ class SeenRequest(NamedTuple):
     path: str
     query: str | None
     headers: Headers
+    sent: Headers
 
     @property
     def domain(self) -> str:
@@ -91,13 +95,18 @@ def see_request(request: Request, server: HttpServer) -> SeenRequest | Turned:
     query = "" if request.query is None else f"?{request.query}"
     if path.redirect:
         return Turned(307, "the path has an escaped slash", path.path + query)
-    headers = _group(request, server)
-    if not (server.trusted_hops or server.trusted_cidrs or server.client_ip_header):
-        headers["x-forwarded-proto"] = (request.scheme,)
-    if server.early_request_headers:
-        headers = dict(edit_headers(headers, server.early_request_headers))
-    host = headers["host"][0] if "host" in headers else ""
-    return SeenRequest(request.method, request.scheme, host, path.path, request.query, headers)
+    sent = _group(request, server)
+    early = server.early_request_headers
+    headers = edit_headers(sent, early) if early else sent
+    return SeenRequest(
+        method=request.method,
+        scheme=request.scheme,
+        host=strip_dot(request.authority),
+        path=path.path,
+        query=request.query,
+        headers=headers,
+        sent=sent,
+    )
 
 
 def strip_dot(host: str) -> str:
@@ -134,6 +143,8 @@ def _group(request: Request, server: HttpServer) -> dict[str, tuple[str, ...]]:
     found["host"] = found[":authority"] = (strip_dot(request.authority),)
     found[":method"] = (request.method,)
     found[":scheme"] = (request.scheme,)
+    if not (server.trusted_hops or server.trusted_cidrs or server.client_ip_header):
+        found["x-forwarded-proto"] = (request.scheme,)
     return found
 
 

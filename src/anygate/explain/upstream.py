@@ -45,7 +45,7 @@ def build_upstream(
         method=seen.method,
         path=new_path + query,
         host=_host(seen, headers, rewrite, backend),
-        headers=_changes(seen.headers, headers),
+        headers=_changes(seen.sent, headers),
     )
 
 

@@ -36,6 +36,11 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 _MEMORY_LIMIT = 200_000
 _LOW = 0xFFFFFFFF
 
+# Loosely typed: the stubs call the marks of an event optional, libyaml always sets them.
+_SCALAR: Any = ScalarEvent
+_MAPPING_END: Any = MappingEndEvent
+_SEQUENCE_END: Any = SequenceEndEvent
+
 
 class Composed(NamedTuple):
     """One document of a chunk and its positions (see `tree`)."""
@@ -100,7 +105,7 @@ class _Composer:
                 value = self.compose(self.next(), 0)
                 end = self.next()
                 assert type(end) is DocumentEndEvent
-                # Text that follows without a marker may be the rest of a broken document: look before it counts.
+                # Text that follows without a marker may be the rest of a broken document: look first.
                 event = self.next()
                 if len(self.problems) == found:
                     self.documents.append(Composed(value, self.slots))
@@ -110,7 +115,7 @@ class _Composer:
     def compose(self, event: Any, depth: int) -> Value:
         """The value that starts with `event`; appends its slots."""
         kind = type(event)
-        if kind is ScalarEvent:
+        if kind is _SCALAR:
             return self.compose_scalar(event)
         if kind is AliasEvent:
             return self.expand_alias(event, depth)
@@ -142,10 +147,10 @@ class _Composer:
         mapping: dict[str, Value] = {}
         merges: list[_Anchor] = []
         following, slots, memory = self.next, self.slots, self.memory
-        while type(event := following()) is not MappingEndEvent:
+        while type(event := following()) is not _MAPPING_END:
             slot = len(slots)
             key: str | None
-            if type(event) is ScalarEvent and event.tag is None and event.anchor is None:
+            if type(event) is _SCALAR and event.tag is None and event.anchor is None:
                 slots.append(event.start_mark.index << 32 | event.end_mark.index)
                 key = event.value
                 if event.implicit[0]:
@@ -154,7 +159,7 @@ class _Composer:
                         continue
                     meaning = memory.get(event.value)
                     key = meaning if type(meaning) is str else self.compose_plain_key(event)
-            elif type(event) is ScalarEvent and event.tag == _MERGE_TAG:
+            elif type(event) is _SCALAR and event.tag == _MERGE_TAG:
                 slots.append(0)
                 merges.append(self.compose_merged(depth))
                 continue
@@ -165,7 +170,7 @@ class _Composer:
                 continue
             event = following()
             mapping[key] = (
-                self.compose_scalar(event) if type(event) is ScalarEvent else self.compose(event, depth)
+                self.compose_scalar(event) if type(event) is _SCALAR else self.compose(event, depth)
             )
         for merged in merges:
             self.merge(mapping, merged)
@@ -174,7 +179,7 @@ class _Composer:
     def compose_sequence(self, depth: int) -> tuple[list[Value], int]:
         items: list[Value] = []
         following = self.next
-        while type(event := following()) is not SequenceEndEvent:
+        while type(event := following()) is not _SEQUENCE_END:
             items.append(self.compose(event, depth))
         return items, event.end_mark.index
 

@@ -71,7 +71,7 @@ def report_faults(
         # The branches of a union fail one by one, at the same place.
         key = (fault.rule.id, fault.path, "" if fault.expected else fault.message)
         first = found.setdefault(key, fault)
-        if first.expected and fault.expected not in first.expected.split(" or "):
+        if first.expected != fault.expected and fault.expected not in first.expected.split(" or "):
             found[key] = _join_types(manifest, first, fault)
     for fault in found.values():
         report.add(

@@ -44,7 +44,8 @@ _SECONDS = {
     "ns": Decimal("1e-9"),
 }
 _SCALES = {
-    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate("numkMGTPE", -3) if suffix != "k"},
+    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate("num", -3)},
+    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate("kMGTPE", 1)},
     **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
 }
 _LONGEST_DURATION = Decimal(100 * 365 * 24 * 3600)

@@ -169,8 +169,8 @@ def _read_object(tree: Tree, value: Value, report: Report) -> Manifest | None:
     return manifest
 
 
-def _read_string(tree: Tree, value: dict[str, Value], path: FieldPath, report: Report) -> str | None:
-    found = value.get(path[-1])  # type: ignore[arg-type]
+def _read_string(tree: Tree, value: dict[str, Value], path: tuple[str, ...], report: Report) -> str | None:
+    found = value.get(path[-1])
     if isinstance(found, str) and found:
         return found
     _report_field(tree, value, path, "a string", report)
@@ -193,10 +193,10 @@ def _read_namespace(tree: Tree, metadata: dict[str, Value], report: Report) -> s
 
 
 def _report_field(
-    tree: Tree, parent: Mapping[str, Value], path: FieldPath, expected: str, report: Report
+    tree: Tree, parent: dict[str, Value], path: tuple[str, ...], expected: str, report: Report
 ) -> None:
-    found = parent.get(path[-1])  # type: ignore[call-overload]
-    if found is None:
+    found = parent.get(path[-1])
+    if found in (None, ""):
         message = f'missing field "{path[-1]}"'
         report.add(MISSING_FIELD, message, tree.span(path[:-1]), path=path[:-1])
         return

@@ -89,7 +89,7 @@ def test_other_keys_are_refused(key):
 
 
 def test_duplicate_keys_name_both_places():
-    values, (found,) = parse("a: 1\nb: {c: 1}\n\"a\": 2\n")
+    values, (found,) = parse('a: 1\nb: {c: 1}\n"a": 2\n')
     assert values == []
     assert str(found) == 'in.yaml:3:1: error[duplicate-key]: key "a" is defined twice'
     assert (found.span.end_line, found.span.end_column) == (3, 4)
@@ -103,7 +103,9 @@ def test_duplicate_keys_after_conversion_and_after_a_merge():
 
 
 def test_merge_keys_keep_positions():
-    text = "base: &b {x: 1, v: [2, 3]}\nother: &o {x: 9, w: {k: v}}\nc:\n  <<: [*o, *b]\n  z: 5\n  v: 6\nd: 7\n"
+    text = (
+        "base: &b {x: 1, v: [2, 3]}\nother: &o {x: 9, w: {k: v}}\nc:\n  <<: [*o, *b]\n  z: 5\n  v: 6\nd: 7\n"
+    )
     (tree,) = trees(text)
     assert tree.value["c"] == {"z": 5, "v": 6, "x": 9, "w": {"k": "v"}}
     for path, source in [
@@ -224,7 +226,7 @@ def test_syntax_errors_say_what_is_wrong_and_where(text, place, message, hint):
 
 
 def test_documents_around_a_broken_one_are_kept():
-    values, found = parse("a: 1\n---\nb: [\n---\nc: \"\n---\nd: 4\n...\n---\ne: 5\n")
+    values, found = parse('a: 1\n---\nb: [\n---\nc: "\n---\nd: 4\n...\n---\ne: 5\n')
     assert values == [{"a": 1}, {"d": 4}, {"e": 5}]
     assert [one.span.line for one in found] == [3, 5]
 
@@ -236,7 +238,8 @@ def test_a_document_with_unreadable_text_behind_it_is_not_half_read():
 
 
 def test_document_markers_and_directives():
-    text = "# top\n%YAML 1.1\n%TAG !k! tag:yaml.org,2002:\n---\na: !k!str 1\n...\n# x\n--- {b: 2}\n---\n--- |\n text\n ---\n...\nc: 3\n"
+    text = "# top\n%YAML 1.1\n%TAG !k! tag:yaml.org,2002:\n---\na: !k!str 1\n...\n# x\n"
+    text += "--- {b: 2}\n---\n--- |\n text\n ---\n...\nc: 3\n"
     values, found = parse(text)
     assert found == ()
     assert values == [{"a": "1"}, {"b": 2}, None, "text\n---\n", {"c": 3}]

@@ -79,7 +79,9 @@ FILTERS: tuple[HttpFilter, ...] = tuple(row.filter for row in ORDER)
 
 NOT_CARRIED = {
     "Session.idle_timeout": "Envoy ends a session by its age only, not by silence",
+    "Session.permanent": "Envoy makes a cookie permanent exactly when it has an absolute timeout",
+    "Oidc.issuer": "Envoy needs the endpoints, which are found from the issuer before",
     "RateLimit.shared": "limits counted in each Envoy are counted apart for each route",
-    "RateLimit.scope=global": "limits over all Envoys need a rate-limit service, which is not built yet",
+    "RateLimit.scope": "limits over all Envoys need a rate-limit service, which is not built yet",
 }
 """Fields of the model that these filters leave out, and what to tell people."""

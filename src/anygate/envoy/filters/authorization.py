@@ -28,10 +28,8 @@ class AuthorizationFilter:
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return the entry where a rule has authorization."""
-        del server
-        if not any(rule.security and rule.security.authorization for rule in rules):
-            return []
+        """Return the entry, which stands in every chain (see `HttpFilter.chain`)."""
+        del server, rules
         return [ChainEntry(NAME, build("envoy.extensions.filters.http.rbac.v3.RBAC"), disabled=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:

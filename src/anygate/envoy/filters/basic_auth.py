@@ -30,14 +30,17 @@ class BasicAuthFilter:
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return an entry for each header to pass the name on in: Envoy has that setting only here."""
+        """Return an entry for each header to pass the name on in: Envoy has that setting only here.
+
+        The one without a header stands in every chain (see `HttpFilter.chain`).
+        """
         del server
         headers = {
             rule.security.basic.forward_header.lower()
             for rule in rules
             if rule.security and rule.security.basic
         }
-        return [build_entry(header) for header in sorted(headers)]
+        return [build_entry(header) for header in sorted({"", *headers})]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's users."""

@@ -48,8 +48,14 @@ class HttpFilter(Protocol):
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entries for a server's filter chain, given all rules that can be reached through it.
 
-        It is empty when no rule needs the filter. Names depend only on the objects that ask for an entry,
-        never on other routes, so that an unrelated change leaves them alone.
+        Names depend only on the objects that ask for an entry, never on other routes, so that an unrelated
+        change leaves them alone. Without a rule that needs the filter there is no entry, except for filters
+        that guard requests and get their settings from the route: those stand in every chain.
+
+        The reason was tried on Envoy 1.40: a connection keeps the chain it was opened with until it is
+        drained. New routes reach it at once, and a route's settings for an entry that the chain lacks are
+        ignored, so a client could go on unauthenticated on a connection from before the policy. An entry that
+        is off costs a request nothing, and as the listener does not change, no connection has to be drained.
         """
         ...
 

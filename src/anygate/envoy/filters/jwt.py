@@ -30,7 +30,10 @@ class JwtFilter:
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return the entry with the providers of all rules; a rule that `route` refuses is left out."""
+        """Return the entry with the providers of all rules; a rule that `route` refuses is left out.
+
+        It stands in every chain (see `HttpFilter.chain`).
+        """
         del server
         providers: dict[str, Any] = {}
         requirements: dict[str, Any] = {}
@@ -43,8 +46,6 @@ class JwtFilter:
             if requirements.setdefault(name, requirement) != requirement:
                 raise CannotBuild(jwt.origin, f"two different settings share the name {name}")
             providers.update((provider_name(jwt, one), build_provider(one)) for one in jwt.providers)
-        if not requirements:
-            return []
         config = build(
             "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
             providers=providers,

@@ -1,0 +1,59 @@
+"""`anygate check`: read manifests and say what is wrong with them."""
+
+import sys
+from typing import Literal
+
+
+def check(
+    *paths: str, format: Literal["text", "json", "github", "sarif"] = "text", strict: bool = False  # noqa: A002
+) -> int:
+    """Check manifests without running them. Exits with 1 when there are errors.
+
+    Parameters
+    ----------
+    paths
+        Files, folders (searched for *.yaml, *.yml and *.json) or - for standard input.
+    format
+        How findings are printed: text, json, github (workflow commands) or sarif.
+    strict
+        Warnings count as errors.
+    """
+    from anygate.compiler import compile_sources
+    from anygate.diagnostics import Report, Severity
+    from anygate.errors import UsageError
+    from anygate.manifests import load_sources
+
+    if not paths:
+        raise UsageError("name a file or folder to check, or - for standard input")
+    report = Report()
+    sources = load_sources(paths, report, stdin=sys.stdin.buffer)
+    result = compile_sources(sources)
+    report.extend(result.diagnostics)
+    found = report.diagnostics
+    _print(found, format, len(sources), len(result.outcomes))
+    failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    return 1 if any(one.severity in failing for one in found) else 0
+
+
+def _print(found, format: str, files: int, objects: int) -> None:  # type: ignore[no-untyped-def]  # noqa: A002
+    if format == "json":
+        from anygate.diagnostics.render_json import render_json
+
+        print(render_json(found))
+    elif format == "github":
+        from anygate.diagnostics.render_github import render_github
+
+        text = render_github(found)
+        print(text, end="" if not text or text.endswith("\n") else "\n")
+    elif format == "sarif":
+        from anygate.diagnostics.render_sarif import render_sarif
+
+        print(render_sarif(found))
+    else:
+        from anygate.cli.output import print_diagnostics, say
+
+        print_diagnostics(found)
+        if not found:
+            files_word = "file" if files == 1 else "files"
+            objects_word = "object" if objects == 1 else "objects"
+            say(f"no mistakes in {objects} {objects_word} of {files} {files_word}")

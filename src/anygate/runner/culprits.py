@@ -1,0 +1,59 @@
+"""From what Envoy refuses back to the line that asked for it."""
+
+from anygate.compiler import origin_span
+from anygate.diagnostics import ObjectRef, Report, Rule, Severity
+from anygate.model import Model, Origin
+from anygate.xds.messages import Nacked
+
+ENVOY_REFUSED = Rule(
+    "envoy-refused",
+    Severity.ERROR,
+    what="Envoy did not take over a part of the configuration, although it keeps to Envoy's API.",
+    why="Envoy goes on serving with the last version of that part which it did take over.",
+    wrong="# a regular expression that Envoy's RE2 does not understand",
+    right="# the same condition in RE2's syntax",
+    external=True,
+)
+
+
+def report_refusal(refusal: Nacked, model: Model, report: Report) -> None:
+    """Report a NACK on the object that most likely caused it."""
+    text = refusal.message.strip().replace("\n", " ")
+    origins = [find for name in refusal.names if (find := find_origin(name, text, model)) is not None]
+    for origin in origins or [None]:
+        report.add(
+            ENVOY_REFUSED,
+            f"Envoy refuses {', '.join(refusal.names) or 'the configuration'}: {text}",
+            origin_span(origin) if origin else None,
+            object=ObjectRef("", origin.kind, origin.namespace, origin.name) if origin else None,
+            hint="the last configuration that Envoy accepted keeps serving",
+        )
+
+
+def find_origin(name: str, message: str, model: Model) -> Origin | None:
+    """The origin of an Envoy resource; for routes the rule whose own text stands in Envoy's message."""
+    for gateway in model.gateways:
+        for listener in gateway.listeners:
+            if name == listener.name or name.startswith(f"{listener.name}/"):
+                return _find_rule(listener.servers, message) or listener.origin
+    for backend in model.backends:
+        if name == backend.name:
+            return backend.origin
+    for secret in model.secrets:
+        if name == secret.name:
+            return secret.origin
+    return None
+
+
+def _find_rule(servers: object, message: str) -> Origin | None:
+    """The match whose regular expression Envoy quotes."""
+    for server in servers:  # type: ignore[attr-defined]
+        for route in server.routes:
+            for rule in route.rules:
+                for match in rule.matches:
+                    values = [match.path] if match.path else []
+                    for value in (*values, *match.headers, *match.query):
+                        if value.kind == "regex" and value.value and value.value in message:
+                            found: Origin = match.origin
+                            return found
+    return None

@@ -1,0 +1,231 @@
+"""Where each backend's traffic goes on this machine: its real endpoints, an address given by hand, or a stub."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from anygate.errors import UsageError
+from anygate.model import Backend, Model
+from anygate.model.backend import Endpoint, EndpointGroup
+from anygate.stubs import Address, StubSpec, UdpAddress, UnixAddress
+
+StubMode = Literal["none", "unreachable", "all"]
+_CONNECT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """`--resolve HOST[:PORT]=ADDRESS:PORT`: where a backend really is. Port 0 stands for every port."""
+
+    host: str
+    port: int
+    address: str
+    to_port: int
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a backend's traffic goes, for people: `real`, `resolved`, `stub` or `none`."""
+
+    kind: Literal["real", "resolved", "stub", "none"]
+    detail: str = ""
+
+
+def parse_resolution(text: str) -> Resolution:
+    """Read one `--resolve` value; raises UsageError."""
+    left, equals, right = text.partition("=")
+    host, _, port = left.partition(":")
+    address, colon, to_port = right.rpartition(":")
+    valid = equals and host and colon and address and to_port.isdecimal() and (not port or port.isdecimal())
+    if not valid:
+        raise UsageError(f"--resolve {text}: expected HOST[:PORT]=ADDRESS:PORT")
+    return Resolution(host, int(port or 0), address.strip("[]"), int(to_port))
+
+
+def find_resolution(backend: Backend, resolutions: Sequence[Resolution]) -> Resolution | None:
+    """The resolution for a backend, whose host may be given as `name`, `name.namespace` or a DNS name."""
+    names = {backend.service, f"{backend.service}.{backend.namespace}"}
+    names |= {f"{backend.service}.{backend.namespace}.svc"}
+    names |= {f"{backend.service}.{backend.namespace}.svc.cluster.local"}
+    names |= {endpoint.host for group in backend.groups for endpoint in group.endpoints}
+    for one in resolutions:
+        if one.host in names and one.port in (0, backend.port):
+            return one
+    return None
+
+
+class Reachability:
+    """Tries endpoints once each: a backend counts as reachable when any of its endpoints takes a connection."""
+
+    def __init__(self) -> None:
+        self._known: dict[Endpoint, bool] = {}
+
+    async def check(self, backends: Iterable[Backend]) -> dict[str, bool]:
+        """Whether each backend can be reached, by name. UDP cannot be tried and counts as reachable."""
+        backends = tuple(backends)
+        endpoints = {
+            endpoint
+            for backend in backends
+            for group in backend.groups
+            for endpoint in group.endpoints
+            if backend.protocol != "udp"
+        }
+        unknown = [endpoint for endpoint in endpoints if endpoint not in self._known]
+        found = await asyncio.gather(*(_try_connect(endpoint) for endpoint in unknown))
+        self._known.update(zip(unknown, found, strict=True))
+        return {
+            backend.name: backend.dynamic
+            or any(
+                self._known.get(endpoint, True)
+                for group in backend.groups
+                for endpoint in group.endpoints
+            )
+            for backend in backends
+        }
+
+
+async def _try_connect(endpoint: Endpoint) -> bool:
+    connecting = (
+        asyncio.open_unix_connection(endpoint.unix)
+        if endpoint.unix
+        else asyncio.open_connection(endpoint.host, endpoint.port)
+    )
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await connecting
+    except (OSError, TimeoutError, UnicodeError):
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+def stub_of(backend: Backend) -> StubSpec:
+    """The stub that stands in for a backend; backends of one service share it."""
+    kind: Literal["http", "tcp", "udp"] = "http"
+    if backend.protocol in ("tcp", "udp"):
+        kind = backend.protocol  # type: ignore[assignment]
+    return StubSpec(backend.service, backend.namespace or "default", kind)
+
+
+def choose(
+    model: Model, mode: StubMode, resolutions: Sequence[Resolution], reachable: Mapping[str, bool]
+) -> dict[str, Destination]:
+    """Decide for every backend where its traffic goes. Merged backends follow their members."""
+    chosen: dict[str, Destination] = {}
+    for backend in model.backends:
+        resolution = find_resolution(backend, resolutions)
+        empty = not any(group.endpoints for group in backend.groups) and not backend.dynamic
+        if resolution is not None:
+            chosen[backend.name] = Destination("resolved", f"{resolution.address}:{resolution.to_port}")
+        elif mode == "all" or (mode == "unreachable" and (empty or not reachable.get(backend.name, True))):
+            chosen[backend.name] = Destination("stub", "without TLS" if backend.tls else "")
+        elif empty:
+            chosen[backend.name] = Destination("none", "no endpoints, answers 503")
+        else:
+            chosen[backend.name] = Destination("real", _describe(backend))
+    return chosen
+
+
+def _describe(backend: Backend) -> str:
+    if backend.dynamic:
+        return "the request's own host"
+    shown = [
+        endpoint.unix or f"{endpoint.host}:{endpoint.port}"
+        for group in backend.groups
+        for endpoint in group.endpoints
+    ]
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def redirect_backends(
+    model: Model,
+    chosen: Mapping[str, Destination],
+    resolutions: Sequence[Resolution],
+    stubs: Mapping[StubSpec, Address],
+    known: dict[str, tuple[object, Backend]],
+) -> Model:
+    """The model with every backend's endpoints where they are to be.
+
+    `known` keeps what was made the last time, so that an unchanged backend stays the same value.
+    """
+    plain = {backend.name: backend for backend in model.backends}
+    backends = []
+    for backend in model.backends:
+        if backend.members:
+            groups = _member_groups(backend, plain, chosen, resolutions, stubs)
+            made = msgspec.structs.replace(backend, groups=groups)
+            if all(chosen[name].kind == "stub" for name in backend.members):
+                made = msgspec.structs.replace(made, tls=None, stub=True)
+            backends.append(made)
+            continue
+        if chosen[backend.name].kind in ("real", "none"):
+            backends.append(backend)
+            continue
+        endpoint = _endpoint(backend, chosen, resolutions, stubs)
+        key = (backend, endpoint)
+        held = known.get(backend.name)
+        if held is None or held[0] != key:
+            held = (key, _redirect(backend, endpoint, chosen[backend.name].kind == "stub"))
+            known[backend.name] = held
+        backends.append(held[1])
+    return msgspec.structs.replace(model, backends=tuple(backends))
+
+
+def _redirect(backend: Backend, endpoint: Endpoint, stub: bool) -> Backend:
+    made = msgspec.structs.replace(
+        backend, groups=(EndpointGroup(endpoints=(endpoint,)),), stub=stub, dynamic=False
+    )
+    if not stub:
+        return made
+    # A stub speaks plain HTTP, and answers no health check of the real service.
+    protocol = "http1" if backend.protocol == "auto" else backend.protocol
+    connection = msgspec.structs.replace(backend.connection, active_check=None, proxy_protocol="")
+    return msgspec.structs.replace(made, tls=None, protocol=protocol, connection=connection)
+
+
+def _endpoint(
+    backend: Backend,
+    chosen: Mapping[str, Destination],
+    resolutions: Sequence[Resolution],
+    stubs: Mapping[StubSpec, Address],
+) -> Endpoint:
+    if chosen[backend.name].kind == "resolved":
+        resolution = find_resolution(backend, resolutions)
+        assert resolution is not None
+        name = next((one.hostname for group in backend.groups for one in group.endpoints), "")
+        return Endpoint(host=resolution.address, port=resolution.to_port, hostname=name)
+    address = stubs[stub_of(backend)]
+    if isinstance(address, UnixAddress):
+        return Endpoint(unix=address.path, hostname=_own_hostname(backend))
+    assert isinstance(address, UdpAddress)
+    return Endpoint(host=address.host, port=address.port)
+
+
+def _own_hostname(backend: Backend) -> str:
+    return next((one.hostname for group in backend.groups for one in group.endpoints if one.hostname), "")
+
+
+def _member_groups(
+    backend: Backend,
+    plain: Mapping[str, Backend],
+    chosen: Mapping[str, Destination],
+    resolutions: Sequence[Resolution],
+    stubs: Mapping[StubSpec, Address],
+) -> tuple[EndpointGroup, ...]:
+    """Endpoints of a merged backend, its members' replaced one by one."""
+    groups: list[EndpointGroup] = []
+    for number, name in enumerate(backend.members):
+        own = [group for group in backend.groups if group.zone.startswith(f"{number}/")]
+        if chosen[name].kind in ("real", "none"):
+            groups.extend(own)
+            continue
+        pattern = own[0] if own else EndpointGroup(zone=f"{number}/")
+        endpoint = _endpoint(plain[name], chosen, resolutions, stubs)
+        groups.append(msgspec.structs.replace(pattern, endpoints=(endpoint,)))
+    return tuple(groups)
