@@ -177,9 +177,7 @@ def _model(entry: KindEntry, version: str) -> type[Kind]:
     return model
 
 
-def _read_kinds(
-    manifests: ManifestSet, report: Report, cache: CompileCache
-) -> tuple[list[Kind], list[Manifest]]:
+def _read_kinds(manifests: ManifestSet, report: Report, cache: CompileCache) -> tuple[list[Kind], list[Manifest]]:
     known = known_kinds()
     kinds, broken = [], []
     for manifest in manifests:
@@ -207,7 +205,10 @@ def _judge(
 
 def _verdict(status: Mapping[str, Any]) -> Verdict:
     """Accepted when every condition holds, refused when nothing of the object was accepted."""
-    sections = [status, *(one for key in ("parents", "ancestors", "listeners") for one in status.get(key, ()))]
+    sections = [
+        status,
+        *(one for key in ("parents", "ancestors", "listeners") for one in status.get(key, ())),
+    ]
     conditions = [one for section in sections for one in section.get("conditions", ())]
     good = {"Conflicted": "False"}
     failed = [one for one in conditions if one["status"] != good.get(one["type"], "True")]

@@ -168,7 +168,7 @@ class Generator:
             ),
             merge_slashes=self.maybe(0.85),
             underscores=self.random.choice(["reject", "reject", "allow", "drop"]),
-            early_request_headers=self.edit() if self.maybe(0.15) else None,
+            early_request_headers=self.some_edit() if self.maybe(0.15) else None,
             health_check_path="/health?ok" if self.maybe(0.2) else "",
         )
         servers = []
@@ -302,6 +302,10 @@ class Generator:
             add=tuple(more),
             remove=tuple(self.random.sample(names, self.random.choice([0, 0, 1]))),
         )
+
+    def some_edit(self) -> HeaderEdit:
+        edit = self.edit()
+        return edit if edit != HeaderEdit() else HeaderEdit(set=(("x-set", "early"),))
 
     def path_rewrite(self, *, regex: bool) -> PathRewrite:
         kind = self.random.choice(["full", "prefix", "prefix", *(["regex"] if regex else [])])

@@ -256,6 +256,7 @@ async def _run(seed: int) -> Compared:
     async with AsyncExitStack() as stack:
         model = Model(gateways=gateways, backends=await _backends(stack), secrets=(_certificate(),))
         built = build(model, placement)
+        assert not built.refused
         folder = stack.enter_context(RunFolder())
         ads = AdsServer()
         await ads.start(f"unix:{folder.xds_socket}")

@@ -95,8 +95,7 @@ def _count_cells(shown: str) -> int:
     if shown.isascii():
         return len(shown)
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in shown
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in shown
     )
 
 
@@ -112,9 +111,7 @@ def _document_lines(file: SourceFile, line: int) -> tuple[int, int]:
 @lru_cache(maxsize=16)
 def _marker_lines(file: SourceFile) -> tuple[int, ...]:
     return tuple(
-        number
-        for number, line in enumerate(file.lines, 1)
-        if line[:3] in ("---", "...") and _MARKER.match(line)
+        number for number, line in enumerate(file.lines, 1) if line[:3] in ("---", "...") and _MARKER.match(line)
     )
 
 

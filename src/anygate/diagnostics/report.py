@@ -26,9 +26,7 @@ class Report:
         severity: Severity | None = None,
     ) -> Diagnostic:
         """Append one diagnostic and return it; the rule's severity holds unless another is given."""
-        found = Diagnostic(
-            rule.id, severity or rule.severity, message, span, path, object, hint, tuple(related)
-        )
+        found = Diagnostic(rule.id, severity or rule.severity, message, span, path, object, hint, tuple(related))
         self._found[found] = None
         return found
 

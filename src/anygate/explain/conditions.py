@@ -88,7 +88,8 @@ def cookie_values(headers: tuple[str, ...]) -> dict[str, str]:
     for part in ";".join(headers).split(";"):
         name, equals, value = part.strip().partition("=")
         if equals:
-            found.setdefault(name, value.strip('"'))
+            quoted = len(value) > 1 and value[0] == value[-1] == '"'
+            found.setdefault(name, value[1:-1] if quoted else value)
     return found
 
 

@@ -115,6 +115,8 @@ def _read_fault(manifest: Manifest, model: type[BaseModel], error: ErrorDetails)
         return _Fault(MISSING_FIELD if kind == "missing" else INVALID_VALUE, said, path, manifest.span(path))
     if kind in ("missing", "union_tag_not_found"):
         name = error["loc"][-1] if kind == "missing" else error["ctx"]["discriminator"].strip("'")
+        # The field may be there and null.
+        path = _read_path(manifest.value, error["loc"][:-1]) if kind == "missing" else path
         return _Fault(MISSING_FIELD, f'missing field "{name}"', path, manifest.span(path))
     if kind in _TYPES:
         return _type_fault(manifest, path, error["input"], _TYPES[kind])

@@ -91,8 +91,8 @@ class Index:
         """Whether a label selector selects an object with these labels."""
         return selects(selector, labels)
 
-    def selects_namespace(self, selector: Selector, namespace: str) -> bool:
-        """Whether a label selector selects a namespace."""
+    def namespace_matches(self, namespace: str, selector: Selector) -> bool:
+        """Whether a label selector selects a namespace by its labels."""
         return selects(selector, self.namespace_labels(namespace))
 
     def _collect_namespaces(self, kinds: list[Kind]) -> dict[str, Mapping[str, str]]:

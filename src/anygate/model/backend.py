@@ -7,7 +7,7 @@ from anygate.model.origin import Node, Origin
 from anygate.model.tls import ClientTls
 
 
-class Endpoint(Node):
+class Endpoint(Node, frozen=True):
     """One address. `host` is an IP address or a DNS name that Envoy resolves; `unix` is a socket path instead."""
 
     host: str = ""
@@ -17,7 +17,7 @@ class Endpoint(Node):
     draining: bool = False
 
 
-class EndpointGroup(Node):
+class EndpointGroup(Node, frozen=True):
     """Endpoints that share a zone, a weight among groups (0: only existing sessions) and a priority (0 first)."""
 
     endpoints: tuple[Endpoint, ...] = ()
@@ -26,7 +26,7 @@ class EndpointGroup(Node):
     priority: int = 0
 
 
-class LoadBalancing(Node):
+class LoadBalancing(Node, frozen=True):
     """How an endpoint is chosen. `slow_start` ramps a new endpoint up over a window."""
 
     kind: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"] = "least_request"
@@ -36,7 +36,7 @@ class LoadBalancing(Node):
     override_header: str = ""
 
 
-class HttpCheck(Node):
+class HttpCheck(Node, frozen=True):
     """Probe by HTTP."""
 
     path: str
@@ -46,7 +46,7 @@ class HttpCheck(Node):
     expected_text: str = ""
 
 
-class ActiveCheck(Node):
+class ActiveCheck(Node, frozen=True):
     """Probe endpoints: by HTTP, gRPC (`grpc_service` may be empty) or TCP with optional payloads."""
 
     kind: Literal["http", "grpc", "tcp"]
@@ -61,7 +61,7 @@ class ActiveCheck(Node):
     healthy_threshold: int = 1
 
 
-class PassiveCheck(Node):
+class PassiveCheck(Node, frozen=True):
     """Take endpoints out that fail (Envoy's outlier detection); `None` keeps Envoy's defaults."""
 
     consecutive_5xx: int | None = 5
@@ -75,7 +75,7 @@ class PassiveCheck(Node):
     always_eject_one: bool | None = None
 
 
-class CircuitBreaker(Node):
+class CircuitBreaker(Node, frozen=True):
     """Upper bounds for this backend in each Envoy; `None` keeps Envoy's default of 1024."""
 
     connections: int | None = None
@@ -89,7 +89,7 @@ class CircuitBreaker(Node):
     retry_budget_min: int | None = None
 
 
-class Keepalive(Node):
+class Keepalive(Node, frozen=True):
     """TCP keepalive: probes, and the times before the first and between them."""
 
     probes: int | None = None
@@ -97,7 +97,7 @@ class Keepalive(Node):
     interval: timedelta | None = None
 
 
-class Http2(Node):
+class Http2(Node, frozen=True):
     """HTTP/2 limits; `None` keeps the proxy's default."""
 
     stream_window: int | None = None
@@ -108,7 +108,7 @@ class Http2(Node):
     ping_timeout: timedelta | None = None
 
 
-class Dns(Node):
+class Dns(Node, frozen=True):
     """How names are resolved."""
 
     refresh: timedelta | None = None
@@ -116,7 +116,7 @@ class Dns(Node):
     family: Literal["", "v4", "v6", "v4_preferred", "v6_preferred", "all"] = ""
 
 
-class Connection(Node):
+class Connection(Node, frozen=True):
     """Everything about connections to a backend, from the policies that hold for it."""
 
     balancing: LoadBalancing = LoadBalancing()
@@ -138,7 +138,7 @@ class Connection(Node):
     use_client_protocol: bool = False
 
 
-class Backend(Node):
+class Backend(Node, frozen=True):
     """One destination; becomes one cluster.
 
     `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are

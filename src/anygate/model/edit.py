@@ -5,7 +5,7 @@ from typing import Literal
 from anygate.model.origin import Node, Origin
 
 
-class HeaderEdit(Node):
+class HeaderEdit(Node, frozen=True):
     """Header changes, applied in the order remove, set, add. Names compare without case."""
 
     set: tuple[tuple[str, str], ...] = ()
@@ -13,7 +13,7 @@ class HeaderEdit(Node):
     remove: tuple[str, ...] = ()
 
 
-class PathRewrite(Node):
+class PathRewrite(Node, frozen=True):
     """A new path. `full` replaces the path and keeps the query; `prefix` replaces the matched prefix;
     `regex` replaces every match of `pattern` by `value` with `\\1`-style groups."""
 
@@ -22,7 +22,7 @@ class PathRewrite(Node):
     pattern: str = ""
 
 
-class Rewrite(Node):
+class Rewrite(Node, frozen=True):
     """What the backend sees instead of the client's host and path.
 
     `host` is a literal; `host_header` names a request header to take it from; `host_from_backend` uses the
@@ -35,7 +35,7 @@ class Rewrite(Node):
     path: PathRewrite | None = None
 
 
-class Redirect(Node):
+class Redirect(Node, frozen=True):
     """An answer that sends the client elsewhere; empty fields keep what the request had. Port 0 keeps the port
     unless `scheme` is given, whose well-known port then holds."""
 
@@ -47,7 +47,7 @@ class Redirect(Node):
     status: int = 302
 
 
-class Respond(Node):
+class Respond(Node, frozen=True):
     """A fixed answer. `reason` tells people why when the answer stands for a fault in the configuration."""
 
     origin: Origin

@@ -7,7 +7,7 @@ from anygate.model.match import PathMatch, ValueMatch
 from anygate.model.origin import Node, Origin
 
 
-class Faults(Node):
+class Faults(Node, frozen=True):
     """Delays and aborts for a percentage (0 to 100) of requests; `grpc_status` aborts gRPC calls."""
 
     origin: Origin
@@ -18,7 +18,7 @@ class Faults(Node):
     abort_percent: float = 100.0
 
 
-class LimitSelector(Node):
+class LimitSelector(Node, frozen=True):
     """Which requests one limit counts, and apart by what: each `distinct` header value, or client address."""
 
     headers: tuple[ValueMatch, ...] = ()
@@ -29,7 +29,7 @@ class LimitSelector(Node):
     distinct_addresses: bool = False
 
 
-class LimitRule(Node):
+class LimitRule(Node, frozen=True):
     """At most `requests` per `unit` for the requests that every selector matches."""
 
     origin: Origin
@@ -39,7 +39,7 @@ class LimitRule(Node):
     shadow: bool = False
 
 
-class RateLimit(Node):
+class RateLimit(Node, frozen=True):
     """Limits for a rule, counted in each Envoy (`local`) or by the rate-limit service (`global`)."""
 
     origin: Origin

@@ -10,7 +10,7 @@ from anygate.model.route import HttpRoute, StreamRoute
 from anygate.model.tls import ServerTls
 
 
-class HttpServer(Node):
+class HttpServer(Node, frozen=True):
     """How a server speaks HTTP with clients; `None` and empty keep Envoy's defaults.
 
     `trusted_hops` and `trusted_cidrs` say whose `x-forwarded-for` to believe; `client_ip_header` takes the
@@ -49,7 +49,7 @@ class HttpServer(Node):
     scheme_from_backend: bool = False
 
 
-class ClientConnection(Node):
+class ClientConnection(Node, frozen=True):
     """How connections from clients are taken on one port; limits in connections, bytes and time."""
 
     origin: Origin | None = None
@@ -63,7 +63,7 @@ class ClientConnection(Node):
     tcp_idle_timeout: timedelta | None = None
 
 
-class Server(Node):
+class Server(Node, frozen=True):
     """What answers on a port for one hostname (empty: any). A Gateway API listener is one server.
 
     `http` and `https` serve `HttpRoute`s; `tls_passthrough`, `tls_terminate`, `tcp` and `udp` serve
@@ -80,7 +80,7 @@ class Server(Node):
     streams: tuple[StreamRoute, ...] = ()
 
 
-class Listener(Node):
+class Listener(Node, frozen=True):
     """One port of one gateway. `name` is unique and stable."""
 
     origin: Origin
@@ -91,7 +91,7 @@ class Listener(Node):
     connection: ClientConnection = ClientConnection()
 
 
-class Gateway(Node):
+class Gateway(Node, frozen=True):
     """One gateway: the listeners that share an address. `addresses` are those asked for."""
 
     origin: Origin

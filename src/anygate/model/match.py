@@ -5,7 +5,7 @@ from typing import Literal
 from anygate.model.origin import Node, Origin
 
 
-class PathMatch(Node):
+class PathMatch(Node, frozen=True):
     """A condition on the path without its query.
 
     `prefix` matches whole path elements: `/a` matches `/a` and `/a/b`, not `/ab`. A trailing slash in the
@@ -17,7 +17,7 @@ class PathMatch(Node):
     ignore_case: bool = False
 
 
-class ValueMatch(Node):
+class ValueMatch(Node, frozen=True):
     """A condition on a named header, query parameter or cookie; `present` ignores the value."""
 
     name: str
@@ -28,7 +28,7 @@ class ValueMatch(Node):
     invert: bool = False
 
 
-class HttpMatch(Node):
+class HttpMatch(Node, frozen=True):
     """All conditions must hold; absent ones match anything.
 
     `rank` orders matches on one hostname, greatest first; the dialect that read the match fills it by its

@@ -5,7 +5,7 @@ from datetime import timedelta
 from anygate.model.origin import Node, Origin
 
 
-class Retry(Node):
+class Retry(Node, frozen=True):
     """When and how often a request is tried again.
 
     `triggers` are Envoy's `retry_on` words; `statuses` adds answers to retry on. `attempts` counts the

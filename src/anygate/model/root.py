@@ -6,7 +6,7 @@ from anygate.model.origin import Node
 from anygate.model.tls import Secret
 
 
-class Model(Node):
+class Model(Node, frozen=True):
     """The root: gateways with their listeners and routes, the backends they name, the secrets both name."""
 
     gateways: tuple[Gateway, ...] = ()

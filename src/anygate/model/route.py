@@ -12,7 +12,7 @@ from anygate.model.retry import Retry
 from anygate.model.security import Cors, Security
 
 
-class Mirror(Node):
+class Mirror(Node, frozen=True):
     """A copy of the request sent to `backend`, whose answer is dropped; `share` of the requests, 0 to 1."""
 
     origin: Origin
@@ -26,7 +26,7 @@ class Mirror(Node):
         return Fraction(self.numerator, self.denominator)
 
 
-class BackendTarget(Node):
+class BackendTarget(Node, frozen=True):
     """One weighted destination of a rule.
 
     `backend` names a `Backend` of the model; empty means that the reference could not be resolved, and its
@@ -45,14 +45,14 @@ class BackendTarget(Node):
     mirrors: tuple[Mirror, ...] = ()
 
 
-class Forward(Node):
+class Forward(Node, frozen=True):
     """Send the request to one of the targets, chosen by weight. No usable target answers 500."""
 
     origin: Origin
     targets: tuple[BackendTarget, ...] = ()
 
 
-class Session(Node):
+class Session(Node, frozen=True):
     """Keep a client on one endpoint. The token travels in a cookie or a header of the given name."""
 
     origin: Origin
@@ -64,7 +64,7 @@ class Session(Node):
     idle_timeout: timedelta | None = None
 
 
-class Timeouts(Node):
+class Timeouts(Node, frozen=True):
     """`None` leaves the proxy's default; zero switches a limit off.
 
     `request` bounds the whole exchange, `attempt` one try, `stream_idle` silence on a stream,
@@ -77,7 +77,7 @@ class Timeouts(Node):
     max_stream: timedelta | None = None
 
 
-class HashPolicy(Node):
+class HashPolicy(Node, frozen=True):
     """What consistent hashing hashes: the client's address, a header, a cookie or a query parameter."""
 
     kind: Literal["source_ip", "header", "cookie", "query"]
@@ -86,7 +86,7 @@ class HashPolicy(Node):
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-class Credential(Node):
+class Credential(Node, frozen=True):
     """A credential put on requests to the backend; `secret` names a generic `Secret` of the model."""
 
     origin: Origin
@@ -95,7 +95,7 @@ class Credential(Node):
     overwrite: bool = False
 
 
-class HttpRule(Node):
+class HttpRule(Node, frozen=True):
     """One rule of a route: any of `matches` (none: everything) leads to `action`."""
 
     origin: Origin
@@ -119,7 +119,7 @@ class HttpRule(Node):
     upgrades: tuple[str, ...] = ("websocket",)
 
 
-class HttpRoute(Node):
+class HttpRoute(Node, frozen=True):
     """Rules for some hostnames (none: every hostname of the server it is attached to).
 
     `created` is the object's creation time or empty; the older route wins a tie.
@@ -133,7 +133,7 @@ class HttpRoute(Node):
     created: str = ""
 
 
-class StreamRoute(Node):
+class StreamRoute(Node, frozen=True):
     """A route for bytes: TCP, UDP, or TLS chosen by the server name (`hostnames`, none: every name)."""
 
     origin: Origin

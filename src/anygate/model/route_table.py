@@ -93,13 +93,10 @@ def virtual_hosts(servers: Sequence[Server], neighbours: Sequence[Server] = ()) 
                 owners[domain] = server
     for domain in owners:
         for server in servers:
-            if covers(server.hostname, domain) and specificity(server.hostname) > specificity(
-                owners[domain].hostname
-            ):
+            if covers(server.hostname, domain) and specificity(server.hostname) > specificity(owners[domain].hostname):
                 owners[domain] = server
     hosts = {
-        domain: VirtualHost(domain, server, _rows(domain, attached[server.name]))
-        for domain, server in owners.items()
+        domain: VirtualHost(domain, server, _rows(domain, attached[server.name])) for domain, server in owners.items()
     }
     for other in neighbours:
         domain = other.hostname or ANY_HOST
@@ -149,9 +146,7 @@ def _rows(domain: str, attached: _Attached) -> tuple[Row, ...]:
 
 
 def _expand(route: HttpRoute, hostname: str) -> list[Row]:
-    return [
-        Row(route, rule, match, hostname) for rule in route.rules for match in (rule.matches or (None,))
-    ]
+    return [Row(route, rule, match, hostname) for rule in route.rules for match in (rule.matches or (None,))]
 
 
 def _key(level: int, row: Row) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from anygate.model.match import ValueMatch
 from anygate.model.origin import Node, Origin
 
 
-class Cors(Node):
+class Cors(Node, frozen=True):
     """Which other origins a browser lets call. Origins are literals, may start their host with `*.`, or be `*`."""
 
     origin: Origin
@@ -19,7 +19,7 @@ class Cors(Node):
     allow_credentials: bool = False
 
 
-class BasicAuth(Node):
+class BasicAuth(Node, frozen=True):
     """Name and password; `secret` names a generic `Secret` that holds an htpasswd file (SHA)."""
 
     origin: Origin
@@ -27,7 +27,7 @@ class BasicAuth(Node):
     forward_header: str = ""
 
 
-class ApiKeyAuth(Node):
+class ApiKeyAuth(Node, frozen=True):
     """An API key. `secrets` name `Opaque`s that each hold a JSON object of client id to key; the key is taken from
     the first of the headers, query parameters and cookies that carries one."""
 
@@ -40,7 +40,7 @@ class ApiKeyAuth(Node):
     sanitize: bool = False
 
 
-class JwtProvider(Node):
+class JwtProvider(Node, frozen=True):
     """One issuer. The keys come from `jwks` (inline JSON) or from `jwks_uri` through `jwks_backend`."""
 
     origin: Origin
@@ -58,7 +58,7 @@ class JwtProvider(Node):
     from_cookies: tuple[str, ...] = ()
 
 
-class Jwt(Node):
+class Jwt(Node, frozen=True):
     """A token from any of the providers; `optional` lets requests without a token pass."""
 
     origin: Origin
@@ -66,7 +66,7 @@ class Jwt(Node):
     optional: bool = False
 
 
-class Oidc(Node):
+class Oidc(Node, frozen=True):
     """Login through an OpenID provider. `client_secret` and `hmac_secret` name generic `Secret`s of the model."""
 
     origin: Origin
@@ -97,7 +97,7 @@ class Oidc(Node):
     disable_token_encryption: bool = False
 
 
-class ExtAuth(Node):
+class ExtAuth(Node, frozen=True):
     """Ask a service. `protocol` says how; `backend` names a `Backend`; refusal is the default when it fails."""
 
     origin: Origin
@@ -111,7 +111,7 @@ class ExtAuth(Node):
     timeout: timedelta | None = None
 
 
-class ClaimMatch(Node):
+class ClaimMatch(Node, frozen=True):
     """A JWT claim that must have one of the values; nested claims are named `a.b`."""
 
     name: str
@@ -119,7 +119,7 @@ class ClaimMatch(Node):
     is_list: bool = False
 
 
-class Principal(Node):
+class Principal(Node, frozen=True):
     """Who is asking: all given conditions must hold; each lists alternatives, except scopes, all of which are needed."""
 
     cidrs: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ class Principal(Node):
     headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-class AuthorizationRule(Node):
+class AuthorizationRule(Node, frozen=True):
     """One row of the list; the first that matches decides."""
 
     origin: Origin
@@ -139,7 +139,7 @@ class AuthorizationRule(Node):
     methods: tuple[str, ...] = ()
 
 
-class Authorization(Node):
+class Authorization(Node, frozen=True):
     """Rules in order, and what holds when none matches."""
 
     origin: Origin
@@ -147,7 +147,7 @@ class Authorization(Node):
     allow_by_default: bool = False
 
 
-class Security(Node):
+class Security(Node, frozen=True):
     """Everything a request has to pass before it is routed on."""
 
     origin: Origin

@@ -6,7 +6,7 @@ from anygate.manifests.sensitive import Sensitive
 from anygate.model.origin import Node, Origin
 
 
-class Certificate(Node):
+class Certificate(Node, frozen=True):
     """A server or client certificate with its private key, both PEM."""
 
     origin: Origin
@@ -15,7 +15,7 @@ class Certificate(Node):
     key: Sensitive
 
 
-class Authorities(Node):
+class Authorities(Node, frozen=True):
     """Certificates (PEM) that sign peers we trust, and certificate revocation lists (PEM)."""
 
     origin: Origin
@@ -24,7 +24,7 @@ class Authorities(Node):
     crl: Sensitive | None = None
 
 
-class Opaque(Node):
+class Opaque(Node, frozen=True):
     """Any other secret: a password file, an API key, a client secret."""
 
     origin: Origin
@@ -36,7 +36,7 @@ Secret = Certificate | Authorities | Opaque
 """What Envoy receives over SDS; referred to by name everywhere else."""
 
 
-class NameMatch(Node):
+class NameMatch(Node, frozen=True):
     """A subject alternative name that the peer's certificate must carry."""
 
     kind: Literal["dns", "uri", "email", "ip", "other"]
@@ -44,7 +44,7 @@ class NameMatch(Node):
     match: Literal["exact", "prefix", "suffix", "regex", "contains"] = "exact"
 
 
-class TlsParameters(Node):
+class TlsParameters(Node, frozen=True):
     """Versions (`1.0` to `1.3`; empty: the default, 1.2 to 1.3), ciphers, curves, signatures; empty: Envoy's."""
 
     min_version: str = ""
@@ -54,7 +54,7 @@ class TlsParameters(Node):
     signature_algorithms: tuple[str, ...] = ()
 
 
-class ClientValidation(Node):
+class ClientValidation(Node, frozen=True):
     """What is asked of clients. `required` refuses those without a certificate; `accept_untrusted` lets any
     certificate through (Gateway API's `AllowInsecureFallback`)."""
 
@@ -67,7 +67,7 @@ class ClientValidation(Node):
     names: tuple[NameMatch, ...] = ()
 
 
-class ServerTls(Node):
+class ServerTls(Node, frozen=True):
     """TLS on a listening port; `certificates` name `Certificate`s of the model, `None` ALPN is Envoy's default."""
 
     origin: Origin
@@ -79,7 +79,7 @@ class ServerTls(Node):
     stateful_resumption: bool = False
 
 
-class ClientTls(Node):
+class ClientTls(Node, frozen=True):
     """TLS to a backend. `authorities` names an `Authorities`; `system_authorities` trusts the machine's own.
     With neither, nothing is verified, which only an explicit `insecureSkipVerify` may ask for."""
 

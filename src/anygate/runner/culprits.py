@@ -19,7 +19,7 @@ ENVOY_REFUSED = Rule(
 def report_refusal(refusal: Nacked, model: Model, report: Report) -> None:
     """Report a NACK on the object that most likely caused it."""
     text = refusal.message.strip().replace("\n", " ")
-    origins = [find for name in refusal.names if (find := find_origin(name, text, model)) is not None]
+    origins: list[Origin | None] = [find for name in refusal.names if (find := find_origin(name, text, model)) is not None]
     for origin in origins or [None]:
         report.add(
             ENVOY_REFUSED,

@@ -112,7 +112,7 @@ def test_label_selectors(index, selector, selected):
 
 def test_namespaces_are_selected_by_their_labels(index):
     web = LabelSelector.model_validate({"matchLabels": {"team": "web"}})
-    assert [index.selects_namespace(web, name) for name in ("one", "two")] == [True, False]
+    assert [index.namespace_matches(name, web) for name in ("one", "two")] == [True, False]
 
 
 @pytest.mark.parametrize(("operator", "values"), [("In", []), ("Exists", ["a"]), ("Near", ["a"])])

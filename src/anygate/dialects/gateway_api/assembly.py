@@ -3,8 +3,8 @@
 import msgspec
 
 from anygate.diagnostics import ObjectRef
-from anygate.dialects.gateway_api.backends import Backends
 from anygate.dialects.gateway_api.backend_policy import BackendPolicies
+from anygate.dialects.gateway_api.backends import Backends
 from anygate.dialects.gateway_api.certificates import read_certificate
 from anygate.dialects.gateway_api.client_traffic import (
     find_unread_client_fields,
@@ -29,9 +29,7 @@ class Assembly:
         self._context = context
         self._client = read_policies(context, "ClientTrafficPolicy", ("Gateway", "ListenerSet"))
         traffic = read_policies(context, "BackendTrafficPolicy", ("Gateway", *ROUTE_KINDS))
-        security = read_policies(
-            context, "SecurityPolicy", ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute")
-        )
+        security = read_policies(context, "SecurityPolicy", ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute"))
         self._effects = Effects(context, backends, traffic, security)
         self._backend_policies = BackendPolicies(context)
         _note_unread(context, self._client)
@@ -66,9 +64,7 @@ class Assembly:
             origin=origin(draft.manifest),
             name=draft.name,
             listeners=tuple(listeners),
-            addresses=tuple(
-                one.value for one in draft.gateway.spec.addresses if one.type == "IPAddress" and one.value
-            ),
+            addresses=tuple(one.value for one in draft.gateway.spec.addresses if one.type == "IPAddress" and one.value),
         )
 
     def _backend_certificate(self, draft: GatewayDraft) -> str:
@@ -115,9 +111,7 @@ class Assembly:
             tls=tls,
             http=http,
             routes=tuple(self._specialise(draft, listener, one, certificate) for one in listener.routes),
-            streams=tuple(
-                self._specialise_stream(draft, listener, one, connection) for one in listener.streams
-            ),
+            streams=tuple(self._specialise_stream(draft, listener, one, connection) for one in listener.streams),
         )
         return server, connection
 
@@ -176,8 +170,7 @@ class Assembly:
         traffic = self._effects.traffic(places)
         if traffic is not None and not isinstance(traffic, Fault):
             targets = tuple(
-                msgspec.structs.replace(one, backend=self._effects.variant(one.backend, traffic))
-                for one in targets
+                msgspec.structs.replace(one, backend=self._effects.variant(one.backend, traffic)) for one in targets
             )
         security = self._effects.security(places)
         if security is not None and not isinstance(security, Fault) and security.security is not None:

@@ -1,6 +1,6 @@
 """Which listeners a route attaches to, by the rules of the Gateway API's ParentReference and AllowedRoutes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anygate.dialects.gateway_api.context import GATEWAY_API, GATEWAY_API_X, Context, Fault
@@ -38,15 +38,13 @@ class Attacher:
         self._sets = {
             (manifest.ref.namespace, manifest.ref.name): (draft, manifest)
             for draft in drafts
-            for manifest, _ in draft.sets
+            for manifest in draft.sets
         }
         self._defaults = [draft for draft in drafts if draft.gateway.spec.default_scope == "All"]
         # Per listener, the hostnames claimed so far by kind of route: HTTPRoute and GRPCRoute may not share.
         self._claims: dict[tuple[int, str], dict[str, str]] = {}
 
-    def attach(
-        self, manifest: Manifest, spec: RouteSpec, hostnames: Sequence[str]
-    ) -> list[Parent]:
+    def attach(self, manifest: Manifest, spec: RouteSpec, hostnames: Sequence[str]) -> list[Parent]:
         """Resolve all parents of a route; the refused ones are noted in its status and reported."""
         found = []
         for number, reference in enumerate((*spec.parent_refs, *self._default_parents(spec))):

@@ -49,9 +49,7 @@ class BackendTls:
         for number, target in enumerate(targets):
             key = (target.kind, namespace, target.name, target.section_name or "")
             ancestor = {"group": target.group, "kind": target.kind, "name": target.name}
-            section = self._context.status.section(
-                item.manifest.ref, "ancestor", f"{number}", ancestor
-            )
+            section = self._context.status.section(item.manifest.ref, "ancestor", f"{number}", ancestor)
             if isinstance(tls, Fault):
                 note(section, "ResolvedRefs", False, tls.reason, tls.message)
                 note(section, "Accepted", False, "NoValidCACertificate", tls.message)
@@ -67,21 +65,18 @@ class BackendTls:
 
     def _read(self, item: Kind) -> ClientTls | Fault:
         ref = item.manifest.ref
+        alternatives: tuple[SubjectAltName, ...] = ()
         if isinstance(item, BackendTLSPolicyV1Alpha2):
             check, base = item.spec.tls, ("spec", "tls")
             references, system = check.ca_cert_refs, check.well_known_ca_certs
-            field, alternatives = "caCertRefs", ()
+            field = "caCertRefs"
         else:
             check, base = item.spec.validation, ("spec", "validation")
             references, system = check.ca_certificate_refs, check.well_known_ca_certificates
             field, alternatives = "caCertificateRefs", check.subject_alt_names
-        name, faults = read_authorities(
-            self._context, references, ref, f"BackendTLSPolicy/{ref.namespace}/{ref.name}"
-        )
+        name, faults = read_authorities(self._context, references, ref, f"BackendTLSPolicy/{ref.namespace}/{ref.name}")
         for number, fault in faults:
-            self._context.add(
-                fault.rule, fault.message, item.manifest, (*base, field, number), hint=fault.hint
-            )
+            self._context.add(fault.rule, fault.message, item.manifest, (*base, field, number), hint=fault.hint)
         if not name and not system:
             first = faults[0][1] if faults else None
             return Fault(
@@ -94,8 +89,7 @@ class BackendTls:
             sni=check.hostname,
             authorities=name,
             system_authorities=system == "System",
-            names=tuple(_name(one) for one in alternatives)
-            or (NameMatch(kind="dns", value=check.hostname),),
+            names=tuple(_name(one) for one in alternatives) or (NameMatch(kind="dns", value=check.hostname),),
         )
 
 

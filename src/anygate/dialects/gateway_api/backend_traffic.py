@@ -146,7 +146,10 @@ def find_unread_traffic_fields(spec: BackendTrafficPolicySpec) -> Iterator[tuple
     for path, text in find_unread_settings(spec):
         yield ("spec", *path), text
     if spec.rate_limit is not None and spec.rate_limit.global_ is not None:
-        yield ("spec", "rateLimit", "global"), "global rate limits need a rate-limit service, which is not run yet"
+        yield (
+            ("spec", "rateLimit", "global"),
+            "global rate limits need a rate-limit service, which is not run yet",
+        )
     local = spec.rate_limit.local.rules if spec.rate_limit and spec.rate_limit.local else ()
     for number, rule in enumerate(local):
         at: FieldPath = ("spec", "rateLimit", "local", "rules", number)
@@ -179,4 +182,3 @@ def merge_effects(rule: TrafficEffect, own: Timeouts, own_retry: Retry | None) -
         max_stream=rule.timeouts.max_stream,
     )
     return timeouts, own_retry or rule.retry
-

@@ -13,6 +13,7 @@ from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, Context, Fault, 
 from anygate.dialects.gateway_api.endpoints import find_endpoints
 from anygate.dialects.gateway_api.envoy_backend import read_envoy_backend
 from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND, REF_NOT_PERMITTED
+from anygate.dialects.gateway_api.kinds.envoy_gateway.backend import Backend as EnvoyBackend
 from anygate.dialects.gateway_api.kinds.references import BackendObjectReference
 from anygate.manifests.core import Service
 from anygate.manifests.grants import is_granted
@@ -66,7 +67,12 @@ NO_ENDPOINTS = Rule(
 )
 
 _HTTP2 = ("kubernetes.io/h2c", "grpc", "h2c", "http2", "gateway.envoyproxy.io/h2c")
-_WEBSOCKET = ("kubernetes.io/ws", "kubernetes.io/wss", "gateway.envoyproxy.io/ws", "gateway.envoyproxy.io/wss")
+_WEBSOCKET = (
+    "kubernetes.io/ws",
+    "kubernetes.io/wss",
+    "gateway.envoyproxy.io/ws",
+    "gateway.envoyproxy.io/wss",
+)
 
 
 class Resolved(NamedTuple):
@@ -95,9 +101,7 @@ class Backends:
             found = self._known[key] = self._resolve(target, reference.port, source, protocol)
         return found
 
-    def _resolve(
-        self, target: ObjectRef, port: int | None, source: ObjectRef, protocol: str
-    ) -> Resolved | Fault:
+    def _resolve(self, target: ObjectRef, port: int | None, source: ObjectRef, protocol: str) -> Resolved | Fault:
         if (target.group, target.kind) not in (("", "Service"), (ENVOY_GATEWAY, "Backend")):
             text = f"a {target.kind} of group {target.group or 'core'} cannot be a backend"
             return Fault(INVALID_KIND, "InvalidKind", text, "use a Service or an Envoy Gateway Backend")
@@ -130,7 +134,7 @@ class Backends:
         said = entry.app_protocol or ""
         spoken = protocol or ("http2" if said in _HTTP2 else "http1")
         name = f"{ref.kind}/{ref.namespace}/{ref.name}/{port}"
-        if protocol == "http2" and said not in _HTTP2 or protocol in ("tcp", "udp"):
+        if (protocol == "http2" and said not in _HTTP2) or protocol in ("tcp", "udp"):
             name += f"/{protocol}"
         if name in self._context.backends:
             return Resolved(name)
@@ -167,6 +171,7 @@ class Backends:
             policy = self._tls.find(ref, "")
             if isinstance(policy, Fault):
                 return policy
+            assert isinstance(item, EnvoyBackend)
             backend = read_envoy_backend(self._context, item, name, protocol, policy)
             if isinstance(backend, Fault):
                 return backend

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import (
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, INVALID_KIND, REF_NOT_PERMITTED
-from anygate.manifests.grants import is_granted
 from anygate.manifests.core import ConfigMap, Secret
+from anygate.manifests.grants import is_granted
 from anygate.manifests.kind import Kind
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.tls import Authorities, Certificate
@@ -98,9 +98,7 @@ def read_authorities(
     return name, faults
 
 
-def _authority(
-    context: Context, target: ObjectRef, source: ObjectRef, key: str = "ca.crt"
-) -> bytes | Fault:
+def _authority(context: Context, target: ObjectRef, source: ObjectRef, key: str = "ca.crt") -> bytes | Fault:
     if target.group != "" or target.kind not in ("ConfigMap", "Secret"):
         text = f"certificate authorities cannot come from a {target.kind}"
         return Fault(INVALID_KIND, "InvalidKind", text, "use a ConfigMap or a Secret with the key ca.crt")

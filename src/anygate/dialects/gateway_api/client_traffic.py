@@ -88,9 +88,7 @@ def read_http_server(spec: ClientTrafficPolicySpec) -> HttpServer:
         rate_limit_headers=not headers.disable_rate_limit_headers,
         underscores=_UNDERSCORES[headers.with_underscores_action or "RejectRequest"],  # type: ignore[arg-type]
         client_certificate_header=_CERTIFICATE_HEADER[certificate.mode] if certificate else "",  # type: ignore[arg-type]
-        client_certificate_details=tuple(one.lower() for one in certificate.cert_details_to_add)
-        if certificate
-        else (),
+        client_certificate_details=tuple(one.lower() for one in certificate.cert_details_to_add) if certificate else (),
         request_id=_request_id(headers),  # type: ignore[arg-type]
         escaped_slashes=_SLASHES[(spec.path and spec.path.escaped_slashes_action) or "UnescapeAndRedirect"],  # type: ignore[arg-type]
         merge_slashes=not (spec.path and spec.path.disable_merge_slashes),
@@ -122,7 +120,10 @@ def find_unread_client_fields(spec: ClientTrafficPolicySpec) -> Iterator[tuple[F
             yield ("spec", "headers", name), "addIfAbsent and removeOnMatch have no effect here"
     forwarded = spec.client_ip_detection.x_forwarded_for if spec.client_ip_detection else None
     if forwarded is not None and forwarded.disable_x_forwarded_for_append:
-        yield ("spec", "clientIPDetection", "xForwardedFor", "disableXForwardedForAppend"), "has no effect here"
+        yield (
+            ("spec", "clientIPDetection", "xForwardedFor", "disableXForwardedForAppend"),
+            "has no effect here",
+        )
     if spec.http1 is not None:
         if spec.http1.ignored_upgrade_types:
             yield ("spec", "http1", "ignoredUpgradeTypes"), "has no effect here"
@@ -137,4 +138,7 @@ def find_unread_client_fields(spec: ClientTrafficPolicySpec) -> Iterator[tuple[F
     if spec.http2 is not None and spec.http2.connection_keepalive is not None:
         ping = spec.http2.connection_keepalive
         if ping.interval_jitter is not None or ping.idle_interval is not None:
-            yield ("spec", "http2", "connectionKeepalive"), "intervalJitter and idleInterval have no effect here"
+            yield (
+                ("spec", "http2", "connectionKeepalive"),
+                "intervalJitter and idleInterval have no effect here",
+            )

@@ -232,9 +232,7 @@ def read_http2(found: HTTP2Settings | None) -> Http2:
         stream_window=found.initial_stream_window_size,
         connection_window=found.initial_connection_window_size,
         max_streams=found.max_concurrent_streams,
-        reset_stream_on_invalid=found.on_invalid_message == "TerminateStream"
-        if found.on_invalid_message
-        else None,
+        reset_stream_on_invalid=found.on_invalid_message == "TerminateStream" if found.on_invalid_message else None,
         ping_interval=ping.interval if ping else None,
         ping_timeout=ping.timeout if ping else None,
     )

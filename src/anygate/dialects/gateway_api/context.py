@@ -59,9 +59,7 @@ class Context:
             rule, message, manifest.span(path), path=path, object=manifest.ref, hint=hint, related=related
         )
 
-    def refuse(
-        self, section: Section, condition: str, fault: Fault, manifest: Manifest, path: FieldPath = ()
-    ) -> None:
+    def refuse(self, section: Section, condition: str, fault: Fault, manifest: Manifest, path: FieldPath = ()) -> None:
         """Note a condition as False and say why at the field that caused it."""
         note(section, condition, False, fault.reason, fault.message)
         self.add(fault.rule, fault.message, manifest, path, hint=fault.hint)
@@ -83,8 +81,9 @@ def origin(manifest: Manifest, path: FieldPath = ()) -> Origin:
 
 def ref_of(value: Any, namespace: str, group: str = "", kind: str = "") -> ObjectRef:
     """The object that a reference names, with the reference's own defaults filled in."""
+    own = getattr(value, "group", None)
     return ObjectRef(
-        getattr(value, "group", None) if getattr(value, "group", None) is not None else group,
+        group if own is None else own,
         getattr(value, "kind", None) or kind,
         getattr(value, "namespace", None) or namespace,
         value.name,

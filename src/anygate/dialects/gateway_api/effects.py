@@ -33,9 +33,7 @@ Places = Sequence[tuple[Any, str]]
 class Effects:
     """Reads policies once each and applies them to rules."""
 
-    def __init__(
-        self, context: Context, backends: Backends, traffic: Policies, security: Policies
-    ) -> None:
+    def __init__(self, context: Context, backends: Backends, traffic: Policies, security: Policies) -> None:
         self._context = context
         self._backends = backends
         self._traffic = traffic
@@ -105,9 +103,7 @@ class Effects:
         try:
             return read_security(self._context, self._backends, first.manifest, spec)
         except PolicyFault as problem:
-            fault = Fault(
-                problem.fault.rule, "Invalid", problem.fault.message, problem.fault.hint
-            )
+            fault = Fault(problem.fault.rule, "Invalid", problem.fault.message, problem.fault.hint)
             self._context.refuse(first.section, "Accepted", fault, first.manifest, problem.path)
             return fault
 
@@ -165,9 +161,7 @@ def _with_security(rule: HttpRule, effect: SecurityEffect) -> HttpRule:
         # The route's own ExternalAuth filter stands beside what the policy asks for.
         auth = rule.security.ext_auth or security.ext_auth
         security = msgspec.structs.replace(security, ext_auth=auth)
-    return msgspec.structs.replace(
-        rule, security=security or rule.security, cors=rule.cors or effect.cors
-    )
+    return msgspec.structs.replace(rule, security=security or rule.security, cors=rule.cors or effect.cors)
 
 
 def _merging(chain: list[Attached]) -> list[Attached]:
@@ -211,4 +205,3 @@ def merge_patch(value: Any, patch: Any) -> Any:
         else:
             merged[key] = merge_patch(merged.get(key), one)
     return merged
-

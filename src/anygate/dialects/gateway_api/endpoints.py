@@ -51,6 +51,4 @@ def _port_number(ports: Iterable[EndpointPort], port: ServicePort) -> int | None
 
 
 def _grouped(zones: dict[str, list[Endpoint]]) -> tuple[EndpointGroup, ...]:
-    return tuple(
-        EndpointGroup(endpoints=tuple(dict.fromkeys(zones[zone])), zone=zone) for zone in sorted(zones)
-    )
+    return tuple(EndpointGroup(endpoints=tuple(dict.fromkeys(zones[zone])), zone=zone) for zone in sorted(zones))

@@ -39,9 +39,7 @@ def read_envoy_backend(
     )
 
 
-def _by_zone(
-    written: tuple[BackendEndpoint, ...], endpoints: tuple[Endpoint, ...]
-) -> tuple[EndpointGroup, ...]:
+def _by_zone(written: tuple[BackendEndpoint, ...], endpoints: tuple[Endpoint, ...]) -> tuple[EndpointGroup, ...]:
     zones = sorted({one.zone or "" for one in written})
     return tuple(
         EndpointGroup(
@@ -66,9 +64,7 @@ def _read_endpoint(found: BackendEndpoint) -> Endpoint:
 
 def _read_tls(context: Context, item: kinds.Backend, found: BackendTLSSettings) -> ClientTls | Fault:
     ref, path = item.manifest.ref, ("spec", "tls")
-    name, faults = read_authorities(
-        context, found.ca_certificate_refs, ref, f"Backend/{ref.namespace}/{ref.name}"
-    )
+    name, faults = read_authorities(context, found.ca_certificate_refs, ref, f"Backend/{ref.namespace}/{ref.name}")
     if faults:
         return faults[0][1]
     certificate = ""

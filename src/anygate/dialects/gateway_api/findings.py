@@ -55,12 +55,8 @@ REF_NOT_PERMITTED = Rule(
     Severity.ERROR,
     what="A reference crosses namespaces and no ReferenceGrant in the target's namespace allows it.",
     why="Without the grant the owner of the target has not agreed; the reference counts as unresolved.",
-    wrong=_route(
-        "{parentRefs: [{name: web}], rules: [{backendRefs: [{name: pay, namespace: bank, port: 80}]}]}"
-    ),
-    right=_route(
-        "{parentRefs: [{name: web}], rules: [{backendRefs: [{name: pay, namespace: bank, port: 80}]}]}"
-    )
+    wrong=_route("{parentRefs: [{name: web}], rules: [{backendRefs: [{name: pay, namespace: bank, port: 80}]}]}"),
+    right=_route("{parentRefs: [{name: web}], rules: [{backendRefs: [{name: pay, namespace: bank, port: 80}]}]}")
     + """
     ---
     apiVersion: v1

@@ -19,6 +19,7 @@ from anygate.dialects.gateway_api.route_filters import (
 from anygate.dialects.gateway_api.status import note
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
+from anygate.model.edit import Redirect, Respond
 from anygate.model.origin import Origin
 from anygate.model.retry import Retry
 from anygate.model.route import (
@@ -26,8 +27,6 @@ from anygate.model.route import (
     Forward,
     HttpRoute,
     HttpRule,
-    Redirect,
-    Respond,
     Session,
     Timeouts,
 )
@@ -125,9 +124,7 @@ def _is_grpc_auth(item: Kind, path: FieldPath) -> bool:
 def _build_route(item: Kind, outcomes: Outcomes) -> RouteReading:
     manifest, spec = item.manifest, item.spec
     faults: list[tuple[FieldPath, Fault]] = []
-    rules = tuple(
-        _read_rule(manifest, rule, number, outcomes, faults) for number, rule in enumerate(spec.rules)
-    )
+    rules = tuple(_read_rule(manifest, rule, number, outcomes, faults) for number, rule in enumerate(spec.rules))
     ref = manifest.ref
     route = HttpRoute(
         origin=origin(manifest),
@@ -161,8 +158,7 @@ def _read_rule(
         name=rule.name or str(number),
         action=_action(edits, here, targets),
         matches=tuple(
-            read_match(manifest, match, (*base, "matches", place), here)
-            for place, match in enumerate(rule.matches)
+            read_match(manifest, match, (*base, "matches", place), here) for place, match in enumerate(rule.matches)
         ),
         request_headers=edits.request_headers,
         response_headers=edits.response_headers,
@@ -177,9 +173,7 @@ def _read_rule(
     )
 
 
-def _action(
-    edits: Edits, here: Origin, targets: tuple[BackendTarget, ...]
-) -> Forward | Redirect | Respond:
+def _action(edits: Edits, here: Origin, targets: tuple[BackendTarget, ...]) -> Forward | Redirect | Respond:
     if edits.respond is not None:
         return edits.respond
     if edits.redirect is not None:

@@ -3,6 +3,7 @@
 A listener whose TLS cannot be had exactly as written is not served: TLS never degrades.
 """
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.certificates import read_authorities, read_certificate
 from anygate.dialects.gateway_api.context import Context, Fault, origin
 from anygate.dialects.gateway_api.kinds.envoy_gateway.tls import ClientTLSSettings, ClientValidationContext
@@ -47,9 +48,7 @@ def _read_frontend(context: Context, draft: GatewayDraft, listener: ListenerDraf
     assert listener.spec.tls is not None
     if listener.spec.tls.frontend_validation is not None:
         path = (*listener.path, "tls", "frontendValidation")
-        return _read_validation(
-            context, listener, listener.owner, listener.spec.tls.frontend_validation, path
-        )
+        return _read_validation(context, listener, listener.owner, listener.spec.tls.frontend_validation, path)
     tls = draft.gateway.spec.tls
     if tls is None or tls.frontend is None or listener.protocol != "HTTPS":
         return None
@@ -58,7 +57,7 @@ def _read_frontend(context: Context, draft: GatewayDraft, listener: ListenerDraf
         if port.port == listener.spec.port:
             if port.tls.validation is None:
                 return None
-            at = (*path, "perPort", number, "tls", "validation")
+            at: FieldPath = (*path, "perPort", number, "tls", "validation")
             return _read_validation(context, listener, draft.manifest, port.tls.validation, at)
     if tls.frontend.default.validation is None:
         return None
@@ -71,7 +70,7 @@ def _read_validation(
     listener: ListenerDraft,
     owner: Manifest,
     found: FrontendTLSValidation,
-    path: tuple[str | int, ...],
+    path: FieldPath,
 ) -> ClientValidation | None:
     label = f"{owner.ref.kind}/{owner.ref.namespace}/{owner.ref.name}/{listener.spec.name}"
     name, faults = read_authorities(context, found.ca_certificate_refs, owner.ref, label)
@@ -90,9 +89,7 @@ def _read_validation(
     )
 
 
-def apply_client_tls(
-    context: Context, tls: ServerTls, found: ClientTLSSettings, policy: Manifest
-) -> ServerTls | Fault:
+def apply_client_tls(context: Context, tls: ServerTls, found: ClientTLSSettings, policy: Manifest) -> ServerTls | Fault:
     """A listener's TLS with what a ClientTrafficPolicy asks for."""
     validation = tls.client_validation
     if found.client_validation is not None:

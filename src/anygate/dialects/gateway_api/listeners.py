@@ -22,7 +22,6 @@ from anygate.dialects.gateway_api.findings import (
 )
 from anygate.dialects.gateway_api.kinds.gateway import Gateway
 from anygate.dialects.gateway_api.kinds.listener import Listener
-from anygate.dialects.gateway_api.kinds.listenerset import ListenerSet
 from anygate.dialects.gateway_api.namespaces import allows_namespace
 from anygate.dialects.gateway_api.status import Section, note
 from anygate.manifests.object import Manifest
@@ -90,7 +89,7 @@ class GatewayDraft:
     manifest: Manifest
     gateway: Gateway
     listeners: list[ListenerDraft] = field(default_factory=list)
-    sets: list[tuple[Manifest, ListenerSet]] = field(default_factory=list)
+    sets: list[Manifest] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
 
     @property
@@ -103,6 +102,7 @@ def read_gateways(context: Context) -> list[GatewayDraft]:
     """Read every Gateway and ListenerSet and decide which listeners may serve."""
     drafts = []
     for item in context.index.all(GATEWAY_API, "Gateway"):
+        assert isinstance(item, Gateway)
         draft = GatewayDraft(item.manifest, item)
         _check_parameters(context, draft)
         _add_listeners(context, draft, item.manifest, draft.gateway.spec.listeners)
@@ -117,9 +117,7 @@ def read_gateways(context: Context) -> list[GatewayDraft]:
     return drafts
 
 
-def _add_listeners(
-    context: Context, draft: GatewayDraft, owner: Manifest, specs: tuple[Listener, ...]
-) -> None:
+def _add_listeners(context: Context, draft: GatewayDraft, owner: Manifest, specs: tuple[Listener, ...]) -> None:
     for number, spec in enumerate(specs):
         section = context.status.section(owner.ref, "listener", spec.name, {"name": spec.name})
         path = ("spec", "listeners", number)
@@ -132,17 +130,11 @@ def _check_parameters(context: Context, draft: GatewayDraft) -> None:
     if reference is None:
         return
     known = (reference.group, reference.kind) == (ENVOY_GATEWAY, "EnvoyProxy")
-    found = context.index.get(
-        reference.group, reference.kind, draft.manifest.ref.namespace, reference.name
-    )
+    found = context.index.get(reference.group, reference.kind, draft.manifest.ref.namespace, reference.name)
     if not known or found is None:
-        fault = Fault(
-            UNSUPPORTED, "InvalidParameters", f"parametersRef names no EnvoyProxy called {reference.name}"
-        )
+        fault = Fault(UNSUPPORTED, "InvalidParameters", f"parametersRef names no EnvoyProxy called {reference.name}")
         section = context.status.object(draft.manifest.ref)
-        context.refuse(
-            section, "Accepted", fault, draft.manifest, ("spec", "infrastructure", "parametersRef")
-        )
+        context.refuse(section, "Accepted", fault, draft.manifest, ("spec", "infrastructure", "parametersRef"))
 
 
 def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
@@ -175,7 +167,7 @@ def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
             )
             context.refuse(section, "Accepted", fault, manifest, at)
             continue
-        draft.sets.append((manifest, item))
+        draft.sets.append(manifest)
         _add_listeners(context, draft, manifest, spec.listeners)
 
 
@@ -189,9 +181,7 @@ def _check_protocol(context: Context, listener: ListenerDraft) -> None:
     else:
         text = f"protocol {listener.spec.protocol} is not supported"
         fault = Fault(UNSUPPORTED, "UnsupportedProtocol", text, "use HTTP, HTTPS, TLS, TCP or UDP")
-        context.refuse(
-            listener.section, "Accepted", fault, listener.owner, (*listener.path, "protocol")
-        )
+        context.refuse(listener.section, "Accepted", fault, listener.owner, (*listener.path, "protocol"))
     listener.invalidate()
 
 
@@ -203,9 +193,7 @@ def _check_kinds(context: Context, listener: ListenerDraft) -> None:
     if not wanted:
         listener.kinds = supported
     else:
-        listener.kinds = tuple(
-            one.kind for one in wanted if one.group == GATEWAY_API and one.kind in supported
-        )
+        listener.kinds = tuple(one.kind for one in wanted if one.group == GATEWAY_API and one.kind in supported)
         for number, one in enumerate(wanted):
             if one.group != GATEWAY_API or one.kind not in supported:
                 text = f"a {listener.protocol} listener cannot serve {one.kind}"
@@ -215,9 +203,7 @@ def _check_kinds(context: Context, listener: ListenerDraft) -> None:
                 context.refuse(listener.section, "ResolvedRefs", fault, listener.owner, path)
         if not listener.kinds:
             listener.invalidate()
-    listener.section.extra["supportedKinds"] = [
-        {"group": GATEWAY_API, "kind": kind} for kind in listener.kinds
-    ]
+    listener.section.extra["supportedKinds"] = [{"group": GATEWAY_API, "kind": kind} for kind in listener.kinds]
 
 
 def _family(listener: ListenerDraft) -> str:
@@ -282,10 +268,8 @@ def finish_status(context: Context, drafts: list[GatewayDraft]) -> None:
             note(section, "Programmed", True, "Programmed")
         own = [one for one in draft.listeners if one.owner.ref == draft.manifest.ref]
         _finish_owner(context, draft.manifest, own)
-        for manifest, _ in draft.sets:
-            _finish_owner(
-                context, manifest, [one for one in draft.listeners if one.owner.ref == manifest.ref]
-            )
+        for manifest in draft.sets:
+            _finish_owner(context, manifest, [one for one in draft.listeners if one.owner.ref == manifest.ref])
 
 
 def _finish_owner(context: Context, manifest: Manifest, listeners: list[ListenerDraft]) -> None:

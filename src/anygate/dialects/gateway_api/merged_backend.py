@@ -41,18 +41,12 @@ def merge_targets(context: Context, rule: HttpRule, manifest: Manifest, path: Fi
     weight = sum(one.weight for one in usable)
     joined = BackendTarget(origin=usable[0].origin, backend=name, weight=weight)
     refused = tuple(one for one in action.targets if not one.backend)
-    return msgspec.structs.replace(
-        rule, action=msgspec.structs.replace(action, targets=(joined, *refused))
-    )
+    return msgspec.structs.replace(rule, action=msgspec.structs.replace(action, targets=(joined, *refused)))
 
 
 def _has_edits(target: BackendTarget) -> bool:
     return bool(
-        target.request_headers
-        or target.response_headers
-        or target.rewrite
-        or target.redirect
-        or target.mirrors
+        target.request_headers or target.response_headers or target.rewrite or target.redirect or target.mirrors
     )
 
 
@@ -60,9 +54,7 @@ def _trait(backend: Backend) -> tuple[object, ...]:
     return (backend.protocol, backend.tls, backend.dynamic)
 
 
-def _join(
-    name: str, targets: tuple[BackendTarget, ...], known: dict[str, Backend], rule: HttpRule
-) -> Backend:
+def _join(name: str, targets: tuple[BackendTarget, ...], known: dict[str, Backend], rule: HttpRule) -> Backend:
     first = known[targets[0].backend]
     groups = []
     for number, target in enumerate(targets):

@@ -4,9 +4,7 @@ from anygate.dialects.gateway_api.kinds.selectors import ListenerNamespaces, Rou
 from anygate.manifests.index import Index
 
 
-def allows_namespace(
-    index: Index, wanted: RouteNamespaces | ListenerNamespaces, own: str, namespace: str
-) -> bool:
+def allows_namespace(index: Index, wanted: RouteNamespaces | ListenerNamespaces, own: str, namespace: str) -> bool:
     """Whether `namespace` is let in by something that lives in namespace `own`."""
     if wanted.from_ == "All":
         return True

@@ -12,7 +12,6 @@ from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Con
 from anygate.dialects.gateway_api.status import Section, note
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
-from anygate.manifests.selector import LabelSelector
 
 POLICY_CONFLICT = Rule(
     "policy-conflict",
@@ -150,9 +149,7 @@ def _attach(context: Context, policies: Policies, item: Kind, target_kinds: tupl
         )
         if target.group != GATEWAY_API or target.kind not in target_kinds:
             text = f"a {policies.kind} cannot target a {target.kind}"
-            fault = Fault(
-                POLICY_TARGET_NOT_FOUND, "Invalid", text, f"it can target {', '.join(target_kinds)}"
-            )
+            fault = Fault(POLICY_TARGET_NOT_FOUND, "Invalid", text, f"it can target {', '.join(target_kinds)}")
             context.refuse(section, "Accepted", fault, manifest, path)
             continue
         found = context.index.get(*target)
@@ -175,19 +172,21 @@ def _attach(context: Context, policies: Policies, item: Kind, target_kinds: tupl
         note(section, "Accepted", True, "Accepted")
 
 
-def _targets(
-    context: Context, item: Kind
-) -> Iterator[tuple[ObjectRef, str, tuple[str | int, ...]]]:
+def _targets(context: Context, item: Kind) -> Iterator[tuple[ObjectRef, str, tuple[str | int, ...]]]:
     spec, namespace = item.spec, item.manifest.ref.namespace
     if spec.target_ref is not None:
         one = spec.target_ref
-        yield ObjectRef(one.group, one.kind, namespace, one.name), one.section_name or "", ("spec", "targetRef")
+        yield (
+            ObjectRef(one.group, one.kind, namespace, one.name),
+            one.section_name or "",
+            ("spec", "targetRef"),
+        )
     for number, one in enumerate(spec.target_refs or ()):
         ref = ObjectRef(one.group, one.kind, namespace, one.name)
         yield ref, one.section_name or "", ("spec", "targetRefs", number)
     for number, selector in enumerate(getattr(spec, "target_selectors", ())):
         for found in context.index.all(selector.group or GATEWAY_API, selector.kind):
-            if found.namespace == namespace and LabelSelector.matches(selector, found.manifest.labels):
+            if found.namespace == namespace and context.index.selects(selector, found.manifest.labels):
                 yield found.manifest.ref, "", ("spec", "targetSelectors", number)
 
 

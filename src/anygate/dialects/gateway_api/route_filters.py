@@ -58,9 +58,7 @@ def read_filters(
     return edits
 
 
-def _read_filter(
-    edits: Edits, manifest: Manifest, one: HTTPRouteFilter, path: FieldPath, outcomes: Outcomes
-) -> Edits:
+def _read_filter(edits: Edits, manifest: Manifest, one: HTTPRouteFilter, path: FieldPath, outcomes: Outcomes) -> Edits:
     here = origin(manifest, path)
     if one.request_header_modifier is not None:
         return replace(edits, request_headers=read_header_edit(one.request_header_modifier))

@@ -57,9 +57,7 @@ class PolicyFault(Exception):
         self.fault = fault
 
 
-def read_security(
-    context: Context, backends: Backends, manifest: Manifest, spec: SecurityPolicySpec
-) -> SecurityEffect:
+def read_security(context: Context, backends: Backends, manifest: Manifest, spec: SecurityPolicySpec) -> SecurityEffect:
     """Read a policy, already merged with those it is to be merged with; raises PolicyFault."""
     here = origin(manifest, ("spec",))
     security = Security(

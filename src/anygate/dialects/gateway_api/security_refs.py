@@ -30,9 +30,7 @@ def _find_secret(context: Context, manifest: Manifest, reference: SecretObjectRe
     return item
 
 
-def read_opaque(
-    context: Context, manifest: Manifest, reference: SecretObjectReference, key: str
-) -> str | Fault:
+def read_opaque(context: Context, manifest: Manifest, reference: SecretObjectReference, key: str) -> str | Fault:
     """The name of the model's `Opaque` for one key of a Secret."""
     item = _find_secret(context, manifest, reference)
     if isinstance(item, Fault):
@@ -59,9 +57,7 @@ def serialise_keys(context: Context, manifest: Manifest, reference: SecretObject
     return name
 
 
-def read_service(
-    backends: Backends, manifest: Manifest, service: BackendCluster, protocol: str = ""
-) -> str | Fault:
+def read_service(backends: Backends, manifest: Manifest, service: BackendCluster, protocol: str = "") -> str | Fault:
     """The backend of a service that Envoy itself calls."""
     references = (*((service.backend_ref,) if service.backend_ref else ()), *service.backend_refs)
     if len(references) != 1:
@@ -115,9 +111,7 @@ def _read_provider(
         remote = found.remote_jwks
         uri, cache = remote.uri, remote.cache_duration
         named = bool(remote.backend_refs)
-        target = (
-            read_service(backends, manifest, remote) if named else register_url(context, manifest, remote.uri)
-        )
+        target = read_service(backends, manifest, remote) if named else register_url(context, manifest, remote.uri)
         if isinstance(target, Fault):
             return target
         backend = target

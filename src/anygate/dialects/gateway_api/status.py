@@ -88,9 +88,7 @@ def _render_object(sections: dict[tuple[Place, str], Section]) -> dict[str, Any]
             status |= section.extra
             status["conditions"] = conditions
         elif place == "listener":
-            status.setdefault("listeners", []).append(
-                section.key | section.extra | {"conditions": conditions}
-            )
+            status.setdefault("listeners", []).append(section.key | section.extra | {"conditions": conditions})
         else:
             status.setdefault(place + "s", []).append(
                 {f"{place}Ref": section.key, "controllerName": CONTROLLER, "conditions": conditions}

@@ -30,9 +30,7 @@ def read_stream_routes(context: Context, attacher: Attacher, backends: Backends)
                     _attach(context, item, listener, routes)
 
 
-def _read_rules(
-    item: Kind, backends: Backends, faults: list[tuple[FieldPath, Fault]]
-) -> tuple[StreamRoute, ...]:
+def _read_rules(item: Kind, backends: Backends, faults: list[tuple[FieldPath, Fault]]) -> tuple[StreamRoute, ...]:
     manifest, spec = item.manifest, item.spec
     protocol = "udp" if manifest.ref.kind == "UDPRoute" else "tcp"
     routes = []
@@ -61,13 +59,9 @@ def _read_rules(
     return tuple(routes)
 
 
-def _attach(
-    context: Context, item: Kind, listener: ListenerDraft, routes: tuple[StreamRoute, ...]
-) -> None:
+def _attach(context: Context, item: Kind, listener: ListenerDraft, routes: tuple[StreamRoute, ...]) -> None:
     """Hand routes to a listener. Raw TCP and UDP cannot be told apart, so there the oldest route has it all."""
-    taken = listener.streams and (
-        listener.protocol in ("TCP", "UDP") or item.manifest.ref.kind == "TCPRoute"
-    )
+    taken = listener.streams and (listener.protocol in ("TCP", "UDP") or item.manifest.ref.kind == "TCPRoute")
     if taken:
         first = listener.streams[0]
         context.add(

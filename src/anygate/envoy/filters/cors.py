@@ -22,7 +22,7 @@ class CorsFilter:
 
     Envoy 1.40 leaves the filter out on routes that redirect or answer themselves, and routes a preflight as
     the OPTIONS request it is. So a match for one method, and a rule that does not forward, need one more
-    route: OPTIONS with `origin` and that `access-control-request-method`, with these settings, and forwarding.
+    route: OPTIONS with `origin` and that `access-control-request-method`, with these settings and forwarding.
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/cors_filter
     """
 

@@ -36,9 +36,7 @@ class SubjectAltName(Node):
     @model_validator(mode="after")
     def _check_type(self) -> Self:
         found = Violations()
-        check_selected(
-            found, "type", self.type, {"Hostname": ("hostname", self.hostname), "URI": ("uri", self.uri)}
-        )
+        check_selected(found, "type", self.type, {"Hostname": ("hostname", self.hostname), "URI": ("uri", self.uri)})
         found.refuse()
         return self
 
@@ -55,9 +53,7 @@ class BackendTLSPolicyValidation(Node):
     """How the backend's certificate is checked."""
 
     ca_certificate_refs: Many[LocalObjectReference] = Field(default=(), max_length=8)
-    well_known_ca_certificates: Literal["System", ""] | None = Field(
-        default=None, alias="wellKnownCACertificates"
-    )
+    well_known_ca_certificates: Literal["System", ""] | None = Field(default=None, alias="wellKnownCACertificates")
     # Server name to send, and the name to check unless subjectAltNames are given.
     hostname: PreciseHostname
     subject_alt_names: Many[SubjectAltName] = Field(default=(), max_length=5)

@@ -106,9 +106,7 @@ def _check_filters(filters: tuple[GRPCRouteFilter, ...]) -> tuple[GRPCRouteFilte
 class GRPCBackendRef(BackendRef):
     """A backend, its share of the traffic and filters for it alone."""
 
-    filters: Annotated[Many[GRPCRouteFilter], AfterValidator(_check_filters)] = Field(
-        default=(), max_length=16
-    )
+    filters: Annotated[Many[GRPCRouteFilter], AfterValidator(_check_filters)] = Field(default=(), max_length=16)
 
 
 class GRPCRouteRule(Node):
@@ -116,9 +114,7 @@ class GRPCRouteRule(Node):
 
     name: SectionName | None = None
     matches: Many[GRPCRouteMatch] = Field(default=(), max_length=64)
-    filters: Annotated[Many[GRPCRouteFilter], AfterValidator(_check_filters)] = Field(
-        default=(), max_length=16
-    )
+    filters: Annotated[Many[GRPCRouteFilter], AfterValidator(_check_filters)] = Field(default=(), max_length=16)
     backend_refs: Many[GRPCBackendRef] = Field(default=(), max_length=16)
     session_persistence: SessionPersistence | None = None
 

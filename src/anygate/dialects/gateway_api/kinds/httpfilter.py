@@ -11,13 +11,9 @@ from anygate.dialects.gateway_api.kinds.violations import Violations, check_sele
 from anygate.manifests.fields import HeaderName, Port, PreciseHostname
 from anygate.manifests.kind import Node
 
-_SINGLE = frozenset(
-    {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "CORS"}
-)
+_SINGLE = frozenset({"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "CORS"})
 
-PathText = Annotated[
-    str, Field(max_length=1024, pattern=r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$")
-]
+PathText = Annotated[str, Field(max_length=1024, pattern=r"^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$")]
 
 
 class HTTPPathModifier(Node):
@@ -96,16 +92,10 @@ CORSMethod = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 class HTTPCORSFilter(Node):
     """Answer preflight requests and mark responses for browsers."""
 
-    allow_origins: Annotated[Distinct[CORSOrigin], AfterValidator(_check_wildcard)] = Field(
-        default=(), max_length=64
-    )
+    allow_origins: Annotated[Distinct[CORSOrigin], AfterValidator(_check_wildcard)] = Field(default=(), max_length=64)
     allow_credentials: bool | None = None
-    allow_methods: Annotated[Distinct[CORSMethod], AfterValidator(_check_wildcard)] = Field(
-        default=(), max_length=9
-    )
-    allow_headers: Annotated[Distinct[HeaderName], AfterValidator(_check_wildcard)] = Field(
-        default=(), max_length=64
-    )
+    allow_methods: Annotated[Distinct[CORSMethod], AfterValidator(_check_wildcard)] = Field(default=(), max_length=9)
+    allow_headers: Annotated[Distinct[HeaderName], AfterValidator(_check_wildcard)] = Field(default=(), max_length=64)
     expose_headers: Distinct[HeaderName] = Field(default=(), max_length=64)
     # Seconds.
     max_age: int = Field(default=5, ge=1)
@@ -146,9 +136,7 @@ class HTTPExternalAuthFilter(Node):
     @model_validator(mode="after")
     def _check_protocol(self) -> Self:
         found = Violations()
-        check_selected(
-            found, "protocol", self.protocol, {"GRPC": ("grpc", self.grpc), "HTTP": ("http", self.http)}
-        )
+        check_selected(found, "protocol", self.protocol, {"GRPC": ("grpc", self.grpc), "HTTP": ("http", self.http)})
         found.refuse()
         return self
 
@@ -204,8 +192,6 @@ def check_filters(filters: tuple[HTTPRouteFilter, ...]) -> tuple[HTTPRouteFilter
     types = [entry.type for entry in filters]
     if "RequestRedirect" in types and "URLRewrite" in types:
         later = max(types.index("RequestRedirect"), types.index("URLRewrite"))
-        found.add(
-            "the filters RequestRedirect and URLRewrite cannot be combined", later, "type", code="forbidden"
-        )
+        found.add("the filters RequestRedirect and URLRewrite cannot be combined", later, "type", code="forbidden")
     found.refuse()
     return filters

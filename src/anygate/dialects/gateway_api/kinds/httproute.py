@@ -98,9 +98,7 @@ class HTTPRouteMatch(Node):
 class HTTPBackendRef(BackendRef):
     """A backend, its share of the traffic and filters for it alone."""
 
-    filters: Annotated[Many[HTTPRouteFilter], AfterValidator(check_filters)] = Field(
-        default=(), max_length=16
-    )
+    filters: Annotated[Many[HTTPRouteFilter], AfterValidator(check_filters)] = Field(default=(), max_length=16)
 
 
 class HTTPRouteTimeouts(Node):
@@ -115,12 +113,7 @@ class HTTPRouteTimeouts(Node):
     def _check_order(self) -> Self:
         found = Violations()
         limit = self.request
-        if (
-            limit
-            and self.backend_request is not None
-            and limit != timedelta(0)
-            and self.backend_request > limit
-        ):
+        if limit and self.backend_request is not None and limit != timedelta(0) and self.backend_request > limit:
             found.add("must not be longer than request", "backendRequest")
         found.refuse()
         return self
@@ -144,9 +137,7 @@ class HTTPRouteRule(Node):
 
     name: SectionName | None = None
     matches: Many[HTTPRouteMatch] = Field(default_factory=lambda: (HTTPRouteMatch(),), max_length=64)
-    filters: Annotated[Many[HTTPRouteFilter], AfterValidator(check_filters)] = Field(
-        default=(), max_length=16
-    )
+    filters: Annotated[Many[HTTPRouteFilter], AfterValidator(check_filters)] = Field(default=(), max_length=16)
     backend_refs: Many[HTTPBackendRef] = Field(default=(), max_length=16)
     timeouts: HTTPRouteTimeouts | None = None
     retry: HTTPRouteRetry | None = None

@@ -19,9 +19,7 @@ Group = Annotated[
 ]
 """API group; empty means the core group."""
 
-KindName = Annotated[
-    str, Field(min_length=1, max_length=63, pattern=r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$")
-]
+KindName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$")]
 
 
 class LocalObjectReference(Node):
@@ -134,9 +132,7 @@ def check_parents(found: Violations, parents: Sequence[ParentReference]) -> None
     for index, parent in enumerate(parents):
         same = earlier.setdefault((parent.group, parent.kind, parent.namespace, parent.name), [])
         if any((one.section_name, one.port) == (parent.section_name, parent.port) for one in same):
-            found.add(
-                "repeats an earlier reference to the same parent", "parentRefs", index, code="duplicate"
-            )
+            found.add("repeats an earlier reference to the same parent", "parentRefs", index, code="duplicate")
         elif any(_shape(one) != _shape(parent) for one in same):
             text = "references to the same parent must all name a sectionName, all a port, or all both"
             found.add(text, "parentRefs", index)
@@ -153,9 +149,7 @@ def check_targets(found: Violations, targets: Sequence[LocalPolicyTargetReferenc
     for index, target in enumerate(targets):
         sections = earlier.setdefault((target.group, target.kind, target.name), set())
         if target.section_name in sections:
-            found.add(
-                "repeats an earlier reference to the same target", "targetRefs", index, code="duplicate"
-            )
+            found.add("repeats an earlier reference to the same target", "targetRefs", index, code="duplicate")
         elif sections and (target.section_name is None) != (None in sections):
             text = "references to the same target must all name a sectionName"
             found.add(text, "targetRefs", index)

@@ -33,9 +33,7 @@ class Violations:
 
     def adopt(self, nested: "Violations", *below: str | int) -> None:
         """Take over the broken rules of a part of this node, which lies at `below`."""
-        self._found += [
-            _Violation(one.message, (*below, *one.at), one.code, one.value) for one in nested._found
-        ]
+        self._found += [_Violation(one.message, (*below, *one.at), one.code, one.value) for one in nested._found]
 
     def refuse(self) -> None:
         """Raise everything that was added, if anything was."""
@@ -49,9 +47,7 @@ def _details(one: _Violation) -> InitErrorDetails:
     return InitErrorDetails(type=error, loc=one.at, input=one.value)
 
 
-def check_selected(
-    found: Violations, selector: str, chosen: str, fields: Mapping[str, tuple[str, object]]
-) -> None:
+def check_selected(found: Violations, selector: str, chosen: str, fields: Mapping[str, tuple[str, object]]) -> None:
     """Require, of the fields that belong to values of `selector`, exactly the one of the chosen value.
 
     `fields` maps each value of the selector to the name and the content of its field.

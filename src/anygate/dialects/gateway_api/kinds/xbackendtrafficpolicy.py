@@ -63,9 +63,7 @@ class XBackendTrafficPolicySpec(Node):
 
     @field_validator("target_refs")
     @classmethod
-    def _check_targets(
-        cls, targets: tuple[LocalPolicyTargetReference, ...]
-    ) -> tuple[LocalPolicyTargetReference, ...]:
+    def _check_targets(cls, targets: tuple[LocalPolicyTargetReference, ...]) -> tuple[LocalPolicyTargetReference, ...]:
         found = Violations()
         seen: set[tuple[str, str, str]] = set()
         for index, target in enumerate(targets):

@@ -74,9 +74,7 @@ class Principal(Node):
     jwt: JWTPrincipal | None = None
     headers: NonEmpty[AuthorizationHeaderMatch] | None = Field(default=None, max_length=256)
     # Alternatives.
-    client_ip_geo_locations: NonEmpty[ClientIPGeoLocation] | None = Field(
-        default=None, alias="clientIPGeoLocations"
-    )
+    client_ip_geo_locations: NonEmpty[ClientIPGeoLocation] | None = Field(default=None, alias="clientIPGeoLocations")
 
     @model_validator(mode="after")
     def _check_presence(self) -> Self:

@@ -74,9 +74,7 @@ class BackendTLSSettings(BackendTLSConfig):
     """TLS towards the endpoints; a BackendTLSPolicy wins where both say something."""
 
     ca_certificate_refs: Many[LocalObjectReference] = Field(default=(), max_length=8)
-    well_known_ca_certificates: Literal["System", ""] | None = Field(
-        default=None, alias="wellKnownCACertificates"
-    )
+    well_known_ca_certificates: Literal["System", ""] | None = Field(default=None, alias="wellKnownCACertificates")
     insecure_skip_verify: bool = False
     # Default: the Host header.
     sni: PreciseHostname | None = None

@@ -79,9 +79,7 @@ class XForwardedClientCert(Node):
     """The header that tells backends about the client's certificate."""
 
     mode: Literal["Sanitize", "ForwardOnly", "AppendForward", "SanitizeSet", "AlwaysForwardOnly"] = "Sanitize"
-    cert_details_to_add: Many[Literal["Subject", "Cert", "Chain", "DNS", "URI"]] = Field(
-        default=(), max_length=5
-    )
+    cert_details_to_add: Many[Literal["Subject", "Cert", "Chain", "DNS", "URI"]] = Field(default=(), max_length=5)
 
     @model_validator(mode="after")
     def _check_details(self) -> Self:

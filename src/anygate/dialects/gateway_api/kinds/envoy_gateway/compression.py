@@ -30,9 +30,7 @@ class BrotliCompressor(Node):
     disable_literal_context_modeling: bool | None = None
 
 
-ZstdStrategy = Literal[
-    "Default", "Fast", "DFast", "Greedy", "Lazy", "Lazy2", "BTLazy2", "BTOpt", "BTUltra", "BTUltra2"
-]
+ZstdStrategy = Literal["Default", "Fast", "DFast", "Greedy", "Lazy", "Lazy2", "BTLazy2", "BTOpt", "BTUltra", "BTUltra2"]
 
 
 class ZstdCompressor(Node):

@@ -22,9 +22,7 @@ class ActiveHealthCheckPayload(Node):
     @model_validator(mode="after")
     def _check_type(self) -> Self:
         found = Violations()
-        check_selected(
-            found, "type", self.type, {"Text": ("text", self.text), "Binary": ("binary", self.binary)}
-        )
+        check_selected(found, "type", self.type, {"Text": ("text", self.text), "Binary": ("binary", self.binary)})
         found.refuse()
         return self
 

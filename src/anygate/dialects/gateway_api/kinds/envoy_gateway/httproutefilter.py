@@ -37,9 +37,7 @@ class RegexPathModifier(Node):
     @model_validator(mode="after")
     def _check_type(self) -> Self:
         found = Violations()
-        check_selected(
-            found, "type", self.type, {"ReplaceRegexMatch": ("replaceRegexMatch", self.replace_regex_match)}
-        )
+        check_selected(found, "type", self.type, {"ReplaceRegexMatch": ("replaceRegexMatch", self.replace_regex_match)})
         found.refuse()
         return self
 

@@ -146,9 +146,7 @@ class ZoneAware(Node):
 class LoadBalancer(Node):
     """The algorithm and its settings."""
 
-    type: Literal[
-        "ConsistentHash", "LeastRequest", "Random", "RoundRobin", "BackendUtilization", "DynamicModule"
-    ]
+    type: Literal["ConsistentHash", "LeastRequest", "Random", "RoundRobin", "BackendUtilization", "DynamicModule"]
     consistent_hash: ConsistentHash | None = None
     backend_utilization: BackendUtilization | None = None
     dynamic_module: DynamicModuleLBPolicy | None = None

@@ -109,11 +109,7 @@ class OIDC(Node):
         found = Violations()
         check_exactly_one(found, clientID=self.client_id, clientIDRef=self.client_id_ref)
         forwarding = self.forward_id_token
-        if (
-            self.forward_access_token
-            and forwarding is not None
-            and forwarding.header.lower() == "authorization"
-        ):
+        if self.forward_access_token and forwarding is not None and forwarding.header.lower() == "authorization":
             text = "cannot be true while the ID token goes into the Authorization header"
             found.add(text, "forwardAccessToken", code="forbidden")
         found.refuse()

@@ -38,9 +38,7 @@ class StatusCodeMatch(Node):
     @model_validator(mode="after")
     def _check_type(self) -> Self:
         found = Violations()
-        check_selected(
-            found, "type", self.type, {"Value": ("value", self.value), "Range": ("range", self.range)}
-        )
+        check_selected(found, "type", self.type, {"Value": ("value", self.value), "Range": ("range", self.range)})
         found.refuse()
         return self
 
