@@ -163,9 +163,7 @@ class Generator:
         if self.maybe(0.4) and "" not in hostnames:
             hostnames[0] = ""
         http = HttpServer(
-            escaped_slashes=self.random.choice(
-                ["redirect", "redirect", "redirect", "keep", "reject", "forward"]
-            ),
+            escaped_slashes=self.random.choice(["redirect", "redirect", "redirect", "keep", "reject", "forward"]),
             merge_slashes=self.maybe(0.85),
             underscores=self.random.choice(["reject", "reject", "allow", "drop"]),
             early_request_headers=self.some_edit() if self.maybe(0.15) else None,
@@ -174,9 +172,7 @@ class Generator:
         servers = []
         for at, hostname in enumerate(hostnames):
             tls = (
-                ServerTls(origin=self.origin("Gateway", name), certificates=("cert",))
-                if protocol == "https"
-                else None
+                ServerTls(origin=self.origin("Gateway", name), certificates=("cert",)) if protocol == "https" else None
             )
             servers.append(
                 Server(
@@ -216,12 +212,8 @@ class Generator:
     def match(self, route: str) -> HttpMatch:
         path = self.path_match() if self.maybe(0.9) else None
         headers = tuple(self.value_match(NAMES) for _ in range(self.random.choice([0, 0, 0, 0, 1, 2])))
-        query = tuple(
-            self.value_match(PARAMETERS, ranges=False) for _ in range(self.random.choice([0, 0, 0, 0, 1]))
-        )
-        cookies = tuple(
-            self.value_match(["c", "d"], ranges=False) for _ in range(self.random.choice([0] * 8 + [1]))
-        )
+        query = tuple(self.value_match(PARAMETERS, ranges=False) for _ in range(self.random.choice([0, 0, 0, 0, 1])))
+        cookies = tuple(self.value_match(["c", "d"], ranges=False) for _ in range(self.random.choice([0] * 8 + [1])))
         method = self.random.choice(METHODS) if self.maybe(0.15) else ""
         exact = path is not None and path.kind == "exact"
         rank = (exact, len(path.value) if path else 1, bool(method), len(headers), len(query))
@@ -252,11 +244,7 @@ class Generator:
         return self.random.choice(["", "/", "/a", "/"]) + self.random.choice(["", "", "", "|"]).join(parts)
 
     def value_match(self, names: list[str], ranges: bool = True) -> ValueMatch:
-        kinds = (
-            ["exact"] * 4
-            + ["regex", "prefix", "suffix", "contains", "present"]
-            + (["range"] if ranges else [])
-        )
+        kinds = ["exact"] * 4 + ["regex", "prefix", "suffix", "contains", "present"] + (["range"] if ranges else [])
         kind = self.random.choice(kinds)
         value = self.pattern(VALUE_PATTERNS) if kind == "regex" else self.random.choice(VALUES)
         return ValueMatch(
@@ -292,10 +280,7 @@ class Generator:
 
     def edit(self) -> HeaderEdit:
         names = [*NAMES, "x-set", "x-add"]
-        pairs = [
-            (self.random.choice(names), self.random.choice(["1", "50%", "v%REQ(x)%"]))
-            for _ in self.some(0, 2)
-        ]
+        pairs = [(self.random.choice(names), self.random.choice(["1", "50%", "v%REQ(x)%"])) for _ in self.some(0, 2)]
         more = [(self.random.choice(names), self.random.choice(["n", "m"])) for _ in self.some(0, 2)]
         return HeaderEdit(
             set=tuple(pairs),

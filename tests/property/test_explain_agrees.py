@@ -1,7 +1,7 @@
 """`explain` against the real Envoy: random route sets and requests, one answer for both.
 
-All route sets are published at once, each as a gateway with ports of its own. A failing case prints its seed, the
-request and both answers; `ANYGATE_SEED` repeats another run.
+All route sets are published at once, each as a gateway with ports of its own. A failing case prints its seed,
+the request and both answers; `ANYGATE_SEED` repeats another run.
 """
 
 import asyncio
@@ -57,9 +57,7 @@ class Echo(asyncio.Protocol):
 
     def _answer(self, lines: list[str]) -> None:
         method, target, _ = lines[0].split(" ")
-        headers = [
-            tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines[1:]
-        ]
+        headers = [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines[1:]]
         seen = {"backend": self._name, "method": method, "target": target, "headers": headers}
         answer = f"HTTP/1.1 200 OK\r\nx-echo: {json.dumps(seen)}\r\ncontent-length: 0\r\n\r\n"
         self._transport.write(answer.encode("latin-1"))
@@ -114,11 +112,7 @@ class Client:
             answer.read(int(headers.get("content-length", 0)))
         if headers.get("connection") == "close" or status == 400:
             self._close(key)
-        return (
-            _read_echo(headers["x-echo"])
-            if "x-echo" in headers
-            else Answered(status, headers.get("location", ""))
-        )
+        return _read_echo(headers["x-echo"]) if "x-echo" in headers else Answered(status, headers.get("location", ""))
 
     def close(self) -> None:
         for key in list(self._open):
@@ -213,7 +207,8 @@ def compare(model: Model, ports: dict[str, int], generator: Generator) -> Compar
 
 def _report(answer: Explanation, request: Request, got: Outcome) -> str:
     wanted = "\n         ".join(map(str, expected(answer, request)))
-    return f"{render_text(answer)}host:    {request.authority}\nheaders: {request.headers}\nexplain: {wanted}\nenvoy:   {got}\n"
+    sent = f"host:    {request.authority}\nheaders: {request.headers}"
+    return f"{render_text(answer)}{sent}\nexplain: {wanted}\nenvoy:   {got}\n"
 
 
 def _free_ports(number: int) -> list[int]:
@@ -241,9 +236,7 @@ async def _backends(stack: AsyncExitStack) -> tuple[Backend, ...]:
         server = await asyncio.get_running_loop().create_server(partial(Echo, name), "127.0.0.1", 0)
         await stack.enter_async_context(server)
         endpoint = Endpoint(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
-        made.append(
-            Backend(origin=origin, name=name, service=name, groups=(EndpointGroup(endpoints=(endpoint,)),))
-        )
+        made.append(Backend(origin=origin, name=name, service=name, groups=(EndpointGroup(endpoints=(endpoint,)),)))
     return tuple(made)
 
 
@@ -280,10 +273,8 @@ def test_explain_agrees_with_envoy() -> None:
     found = asyncio.run(limited())
     cases = found.kinds.total() - found.kinds["unknown"]
     shown = "\n----\n".join(found.disagreements[:5])
-    print(found.kinds)
-    assert not found.disagreements, (
-        f"seed {SEED}: {len(found.disagreements)} of {cases} cases disagree\n{shown}"
-    )
+
+    assert not found.disagreements, f"seed {SEED}: {len(found.disagreements)} of {cases} cases disagree\n{shown}"
     assert cases >= WANTED, found.kinds
     assert all(found.kinds[kind] > 20 for kind in ("forward", "redirect", "respond", "none")), found.kinds
     assert found.kinds["unknown"] < cases / 10, found.kinds

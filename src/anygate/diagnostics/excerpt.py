@@ -11,7 +11,8 @@ from anygate.diagnostics.source import SourceFile, Span
 _MARKER = re.compile(r"(?:---|\.\.\.)(?:\s|\Z)")
 _SECRET = re.compile(r"kind\b[^\n]{0,24}?Secret", re.IGNORECASE)
 _CONTENT = re.compile(r"\b(?:data|stringData)\b", re.IGNORECASE)
-_CONTENT_ALONE = re.compile(r"\bstringData\b|PRIVATE KEY", re.IGNORECASE)
+# For text that could not be parsed, so that the mistake may sit in these very words.
+_MAYBE_SECRET = re.compile(r"kind\b[^\n]{0,24}?(?:sec|cret)|stringd|ngdata|private key", re.IGNORECASE)
 _TAB_WIDTH = 4
 _ELLIPSIS = "…"
 
@@ -123,15 +124,13 @@ def _may_be_secret(found: Diagnostic, file: SourceFile, first: int, last: int) -
     """
     if found.object is not None and found.object.kind == "Secret":
         return True
-    holds_secret, holds_content, content_alone = _search_document(file, first, last)
-    if found.object is None:
-        return holds_secret or content_alone
-    return holds_secret and holds_content
+    holds_secret, may_hold_secret = _search_document(file, first, last)
+    return may_hold_secret if found.object is None else holds_secret
 
 
 @lru_cache(maxsize=256)
-def _search_document(file: SourceFile, first: int, last: int) -> tuple[bool, bool, bool]:
+def _search_document(file: SourceFile, first: int, last: int) -> tuple[bool, bool]:
+    """Whether a document holds a Secret with content, and whether it may be one that is misspelt."""
     text = "\n".join(file.lines[first - 1 : last])
-    patterns = (_SECRET, _CONTENT, _CONTENT_ALONE)
-    holds_secret, holds_content, content_alone = (bool(pattern.search(text)) for pattern in patterns)
-    return holds_secret, holds_content, content_alone
+    holds_secret = bool(_SECRET.search(text) and _CONTENT.search(text))
+    return holds_secret, bool(_MAYBE_SECRET.search(text))

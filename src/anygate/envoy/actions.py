@@ -108,7 +108,7 @@ def _redirecting(
     if not redirect.host:
         port = way.visible(port)
     implied = port == _WELL_KNOWN.get(scheme)
-    rewritten = build_path_rewrite(redirect.path, path)
+    rewritten = build_path_rewrite(redirect.path, path, redirect.origin)
     if redirect.path is not None and redirect.path.kind == "full":
         rewritten = {"path_redirect": redirect.path.value}
     fields = {
@@ -172,7 +172,7 @@ def _forwarding(rule: HttpRule, targets: tuple[BackendTarget, ...], path: PathMa
         "hash_policy": [build_hash_policy(policy) for policy in rule.hash_policies],
         "upgrade_configs": build_upgrades(rule.upgrades),
         **build_times(rule.timeouts),
-        **_build_rewrites(rule.rewrite, alone.rewrite if alone else None, path),
+        **_build_rewrites(rule, alone.rewrite if alone else None, path),
     }
     if rule.retry is not None or rule.timeouts.attempt is not None:
         action["retry_policy"] = build_retry(rule.retry, rule.timeouts)
@@ -212,14 +212,16 @@ def _build_weights(targets: tuple[BackendTarget, ...], rule: HttpRule | None) ->
     ]
 
 
-def _build_rewrites(first: Rewrite | None, second: Rewrite | None, path: PathMatch | None) -> dict[str, Any]:
+def _build_rewrites(
+    rule: HttpRule, second: Rewrite | None, path: PathMatch | None
+) -> dict[str, Any]:
     """Build the rewrites of a rule and of its target, which holds where both say something."""
     hosts: dict[str, Any] = {}
     paths: dict[str, Any] = {}
-    for rewrite in (first, second):
+    for rewrite in (rule.rewrite, second):
         if rewrite is not None:
             hosts = _host_rewrite(rewrite) or hosts
-            paths = build_path_rewrite(rewrite.path, path) or paths
+            paths = build_path_rewrite(rewrite.path, path, rule.origin) or paths
     return {**hosts, **paths}
 
 

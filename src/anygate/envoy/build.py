@@ -115,7 +115,9 @@ class _Build:
             body = serialised(each, listener.origin, each.name, self._refused)
             self._add(LISTENER, each.name, body, listener.origin)
         plain, secure = plain_servers(listener), secure_servers(listener)
-        ways = [(routes_name(listener), plain, [])] if plain else []
+        ways: list[tuple[str, list[Server], list[Server]]] = []
+        if plain:
+            ways.append((routes_name(listener), plain, []))
         for server in secure:
             neighbours = [other for other in secure if other is not server]
             ways.append((routes_name(listener, server), [server], neighbours))
@@ -140,7 +142,8 @@ class _Build:
         self, server: Server, listener: Listener, moved: tuple[tuple[int, int], ...]
     ) -> tuple[RouteSheet, RouteSheet]:
         """The sheets of a server; only rules with security settings are built anew when a secret changes."""
-        way = Way("https" if server.protocol == "https" else "http", listener.port, moved)
+        scheme = "https" if server.protocol == "https" else "http"
+        way = Way(scheme, listener.port, moved)
         bare = msgspec.structs.replace(server, routes=(), streams=())
         return self._sheet(_SheetKey(way, bare, ())), self._sheet(_SheetKey(way, bare, self._model.secrets))
 

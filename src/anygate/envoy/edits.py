@@ -10,6 +10,7 @@ from typing import Any
 
 from anygate.envoy.api import build
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.regex import checked_regex, groups_of
 from anygate.model.edit import HeaderEdit, PathRewrite
 from anygate.model.match import PathMatch
 from anygate.model.origin import Origin
@@ -53,14 +54,19 @@ def build_mutations(edit: HeaderEdit, origin: Origin) -> list[Any]:
     return removed + [build(_MUTATION, append=_option(*change)) for change in _changes(edit)]
 
 
-def build_path_rewrite(rewrite: PathRewrite | None, matched: PathMatch | None) -> dict[str, Any]:
+def build_path_rewrite(
+    rewrite: PathRewrite | None, matched: PathMatch | None, origin: Origin
+) -> dict[str, Any]:
     """Build the path rewrite of a RouteAction or a RedirectAction. The query stays in every case."""
     if rewrite is None:
         return {}
     if rewrite.kind == "full":
         return {"regex_rewrite": _substitution("^.+$", _escaped(rewrite.value))}
     if rewrite.kind == "regex":
-        return {"regex_rewrite": _substitution(rewrite.pattern, rewrite.value)}
+        highest = max((int(group) for group in re.findall(r"\\(\d)", rewrite.value)), default=0)
+        if highest > groups_of(rewrite.pattern):
+            raise CannotBuild(origin, f"the pattern {rewrite.pattern!r} has no group {highest}")
+        return {"regex_rewrite": _substitution(checked_regex(rewrite.pattern, origin), rewrite.value)}
     if matched is not None and matched.kind != "prefix":
         return {"prefix_rewrite": rewrite.value or "/"}
     return _prefix_rewrite(matched, rewrite.value.rstrip("/"))

@@ -7,13 +7,14 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge wh
 from collections.abc import Sequence
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from anygate.envoy.api import any_of, bool_value, build, struct, typed, uint32
 from anygate.envoy.edits import build_mutations
 from anygate.envoy.filters import FILTERS
 from anygate.envoy.refusal import CannotBuild
 from anygate.model.backend import Http2
+from anygate.model.edit import HeaderEdit
 from anygate.model.listener import HttpServer, Server
 from anygate.model.route import HttpRule
 
@@ -37,8 +38,15 @@ _REQUEST_IDS = {
 _ALT_SVC_AGE = 86400
 
 
+class ConnectionOptions(NamedTuple):
+    """What a connection manager takes from its place: the access log, and the port at which it offers HTTP/3."""
+
+    access_log: str = ""
+    http3_port: int = 0
+
+
 def build_http_connection(
-    server: Server, rules: Sequence[HttpRule], routes: str, stat: str, access_log: str = ""
+    server: Server, rules: Sequence[HttpRule], routes: str, stat: str, options: ConnectionOptions
 ) -> Any:
     """Build the connection manager of one server; `rules` are all that can be reached through it."""
     http = server.http
@@ -48,7 +56,7 @@ def build_http_connection(
         MANAGER,
         stat_prefix=stat,
         rds={"route_config_name": routes, "config_source": ADS},
-        http_filters=build_filter_chain(server, rules),
+        http_filters=build_filter_chain(server, rules, options.http3_port),
         common_http_protocol_options=_common_options(http),
         http_protocol_options=_http1_options(http),
         http2_protocol_options=build_http2_options(http.http2, edge=True),
@@ -67,7 +75,7 @@ def build_http_connection(
         preserve_external_request_id=preserve,
         forward_client_cert_details=certificate,
         set_current_client_cert_details=_certificate_details(http),
-        access_log=build_access_log(access_log),
+        access_log=build_access_log(options.access_log),
         **_client_address(http, server),
     )
 
@@ -81,14 +89,16 @@ def over_http3(manager: Any) -> Any:
     return made
 
 
-def build_filter_chain(server: Server, rules: Sequence[HttpRule]) -> list[dict[str, Any]]:
+def build_filter_chain(
+    server: Server, rules: Sequence[HttpRule], http3_port: int = 0
+) -> list[dict[str, Any]]:
     """Build the HTTP filters in their order, the router last."""
     made = [
         {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled}
         for each in FILTERS
         for entry in each.chain(server, rules)
     ]
-    late = _late_mutations(server)
+    late = _late_mutations(server, http3_port)
     router = typed(_ROUTER, suppress_envoy_headers=not server.http.envoy_headers)
     # Answers pass the filters backwards, so the first in the list has the last word on them.
     return [*late, *made, {"name": "envoy.filters.http.router", "typed_config": router}]
@@ -211,12 +221,16 @@ def _early_mutations(server: Server) -> list[dict[str, Any]]:
     return [{"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": config}]
 
 
-def _late_mutations(server: Server) -> list[dict[str, Any]]:
-    http = server.http
-    mutations = build_mutations(http.late_response_headers, server.origin) if http.late_response_headers else []
-    name = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+def _late_mutations(server: Server, http3_port: int) -> list[dict[str, Any]]:
+    edit = server.http.late_response_headers
+    mutations = build_mutations(edit, server.origin) if edit else []
+    if http3_port:
+        # https://www.rfc-editor.org/rfc/rfc7838: how a client learns that it may come back over HTTP/3.
+        offer = HeaderEdit(set=(("alt-svc", f'h3=":{http3_port}"; ma={_ALT_SVC_AGE}'),))
+        mutations += build_mutations(offer, server.origin)
     if not mutations:
         return []
+    name = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
     config = typed(name, mutations={"response_mutations": mutations})
     return [{"name": "anygate/late-response-headers", "typed_config": config}]
 

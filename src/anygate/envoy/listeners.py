@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from anygate.envoy.api import any_of, build, struct, typed, uint32
 from anygate.envoy.checked import Refusal, refusals
 from anygate.envoy.clusters import build_keepalive, build_socket_buffers
-from anygate.envoy.http_connection import build_http_connection, over_http3
+from anygate.envoy.http_connection import ConnectionOptions, build_http_connection, over_http3
 from anygate.envoy.names import (
     ORIGIN,
     PLAIN,
@@ -176,7 +176,9 @@ def _network_filter(planned: _Chain, listener: Listener, placement: Placement) -
         servers, routes = plain_servers(listener), routes_name(listener)
     else:
         servers, routes = [server], routes_name(listener, server)
-    manager = build_http_connection(server, rules_of(servers), routes, routes, placement.access_log)
+    http3 = server.protocol == "https" and server.http.http3
+    options = ConnectionOptions(placement.access_log, placement.socket(listener).port if http3 else 0)
+    manager = build_http_connection(server, rules_of(servers), routes, routes, options)
     return _as_filter(manager)
 
 
@@ -254,7 +256,7 @@ def _build_quic(
                 context.common_tls_context.alpn_protocols[:] = _HTTP3_ALPN
             routes = routes_name(listener, server)
             manager = build_http_connection(
-                server, rules_of([server]), routes, f"{routes}/quic", placement.access_log
+                server, rules_of([server]), routes, f"{routes}/quic", ConnectionOptions(placement.access_log)
             )
         except CannotBuild as problem:
             found.append(Refusal(problem.origin, chain_name(server), problem.text))

@@ -10,6 +10,7 @@ from typing import Any
 
 from anygate.envoy.api import bool_value, build
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.regex import checked_regex
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 from anygate.model.origin import Origin
 
@@ -28,14 +29,14 @@ def build_route_match(match: HttpMatch | None) -> Any:
     headers.extend(_inverted_query(value, match.origin) for value in match.query if value.invert)
     return build(
         _ROUTE + "RouteMatch",
-        **build_path(match.path),
+        **build_path(match.path, match.origin),
         headers=headers,
         query_parameters=[build_query_match(value, match.origin) for value in match.query if not value.invert],
         cookies=[build_cookie_match(value, match.origin) for value in match.cookies],
     )
 
 
-def build_path(path: PathMatch | None) -> dict[str, Any]:
+def build_path(path: PathMatch | None, origin: Origin) -> dict[str, Any]:
     """Build the path fields of a RouteMatch. Envoy compares the path without its query, a regex with all of it."""
     if path is None:
         return {"prefix": "/"}
@@ -43,7 +44,8 @@ def build_path(path: PathMatch | None) -> dict[str, Any]:
     if path.kind == "exact":
         return {"path": path.value, **case}
     if path.kind == "regex":
-        return {"safe_regex": {"regex": f"(?i){path.value}" if path.ignore_case else path.value}}
+        pattern = checked_regex(path.value, origin)
+        return {"safe_regex": {"regex": f"(?i){pattern}" if path.ignore_case else pattern}}
     if path.kind == "string_prefix":
         return {"prefix": path.value, **case}
     prefix = path.value.rstrip("/")
@@ -86,7 +88,7 @@ def build_string_match(value: ValueMatch, origin: Origin) -> dict[str, Any]:
             return _ANYTHING
         return {value.kind: value.value}
     if value.kind == "regex":
-        return {"safe_regex": {"regex": value.value}}
+        return {"safe_regex": {"regex": checked_regex(value.value, origin)}}
     raise CannotBuild(origin, _NO_RANGE.format(value.name))
 
 
@@ -107,8 +109,9 @@ def _inverted_query(value: ValueMatch, origin: Origin) -> Any:
         "suffix": "[^&]*" + re.escape(value.value),
         "contains": "[^&]*" + re.escape(value.value) + "[^&]*",
         "present": "[^&]*",
-        "regex": f"(?:{value.value})",
     }.get(value.kind)
+    if value.kind == "regex":
+        pattern = f"(?:{checked_regex(value.value, origin)})"
     if pattern is None:
         raise CannotBuild(origin, _NO_RANGE.format(value.name))
     equals = "(?:=[^&]*)?" if value.kind == "present" else "="

@@ -125,7 +125,7 @@ def _build_rule(rule: HttpRule, name: str, shared: bytes, context: RouteContext,
 
 def _rewrites_prefix(rule: HttpRule) -> bool:
     """Whether what the rule does depends on the path that a match asks for."""
-    edits = [rule.rewrite]
+    edits: list[Any] = [rule.rewrite]
     if isinstance(rule.action, Forward):
         for target in rule.action.targets:
             edits += (target.rewrite, target.redirect)

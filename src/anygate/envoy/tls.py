@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from anygate.envoy.api import any_of, bool_value, build, typed
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.regex import checked_regex
 from anygate.model.origin import Origin
 from anygate.model.tls import ClientTls, ClientValidation, NameMatch, Secret, ServerTls, TlsParameters
 
@@ -82,9 +83,12 @@ def build_parameters(parameters: TlsParameters, highest: str = "TLS_AUTO") -> di
     }
 
 
-def build_name_match(name: NameMatch) -> dict[str, Any]:
+def build_name_match(name: NameMatch, origin: Origin) -> dict[str, Any]:
     """Build a SubjectAltNameMatcher."""
-    matcher = {"safe_regex": {"regex": name.value}} if name.match == "regex" else {name.match: name.value}
+    if name.match == "regex":
+        matcher: dict[str, Any] = {"safe_regex": {"regex": checked_regex(name.value, origin)}}
+    else:
+        matcher = {name.match: name.value}
     return {"san_type": _NAMES[name.kind], "matcher": matcher}
 
 
@@ -92,7 +96,9 @@ def _client_validation(validation: ClientValidation, secrets: Secrets) -> dict[s
     own = {
         "verify_certificate_spki": validation.spki_hashes,
         "verify_certificate_hash": validation.certificate_hashes,
-        "match_typed_subject_alt_names": [build_name_match(name) for name in validation.names],
+        "match_typed_subject_alt_names": [
+            build_name_match(name, validation.origin) for name in validation.names
+        ],
         "trust_chain_verification": "ACCEPT_UNTRUSTED" if validation.accept_untrusted else None,
     }
     if not validation.authorities:
@@ -110,7 +116,7 @@ def _server_validation(tls: ClientTls, trust: Trust) -> dict[str, Any]:
             raise CannotBuild(tls.origin, "nothing says which certificates of the backend to trust")
         return {}
     names = tls.names or ((NameMatch(kind="dns", value=tls.sni),) if tls.sni else ())
-    own = {"match_typed_subject_alt_names": [build_name_match(name) for name in names]}
+    own = {"match_typed_subject_alt_names": [build_name_match(name, tls.origin) for name in names]}
     if tls.system_authorities:
         # Envoy's API has `system_root_certs`, but Envoy 1.40 takes that for no authority at all.
         return {"validation_context": {**own, "trusted_ca": {"filename": trust.system_authorities}}}

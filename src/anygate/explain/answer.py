@@ -82,10 +82,14 @@ class NearMiss(Part, frozen=True):
 
 
 class Explanation(Part, frozen=True):
-    """Why a request goes where it goes. `path` is what routing sees; `notes` are doubts and surprises."""
+    """Why a request goes where it goes.
+
+    `host` and `path` are what routing sees; `notes` are doubts and surprises.
+    """
 
     method: str
     url: str
+    host: str
     path: str
     decision: Decision
     steps: tuple[Step, ...] = ()

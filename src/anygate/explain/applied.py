@@ -1,5 +1,6 @@
 """What a rule does to a request besides sending it on, and the answers that come before any backend."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -23,13 +24,25 @@ def early_answer(rule: HttpRule, seen: SeenRequest) -> Decision | None:
         return Decision(kind="respond", status=200, reason="a CORS preflight is answered by the gateway")
     if rule.faults and rule.faults.abort_percent >= 100:
         if rule.faults.grpc_status is not None:
-            return Decision(
-                kind="respond", status=200, reason=f"injected gRPC status {rule.faults.grpc_status}"
-            )
+            return Decision(kind="respond", status=200, reason=f"injected gRPC status {rule.faults.grpc_status}")
         if rule.faults.abort_status:
             return Decision(kind="respond", status=rule.faults.abort_status, reason="an injected fault")
     missing = _missing_credentials(rule.security, seen) if rule.security else ""
     return Decision(kind="respond", status=401, reason=missing) if missing else None
+
+
+def cors_notes(cors: Cors | None, seen: SeenRequest) -> tuple[str, ...]:
+    """Say whether a browser on the request's origin gets to see the answer."""
+    origin = next(iter(seen.headers.get("origin", ())), "")
+    if cors is None or not origin:
+        return ()
+    allowed = any(_is_allowed(pattern, origin) for pattern in cors.allow_origins)
+    return (f"CORS: origin {origin} is {'' if allowed else 'not '}allowed",)
+
+
+def _is_allowed(pattern: str, origin: str) -> bool:
+    parts = [re.escape(part) for part in pattern.split("*")]
+    return pattern == "*" or re.fullmatch("[A-Za-z0-9.-]+".join(parts), origin, re.IGNORECASE) is not None
 
 
 def describe_edit(side: str, edit: HeaderEdit | None, place: str) -> Iterator[Applied]:
@@ -87,13 +100,9 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
         by = policy.kind.replace("_", " ") + (f" {policy.name}" if policy.name else "")
         yield Applied(kind="hash", text=f"the endpoint is chosen by {by}", place=place)
     if rule.request_buffer is not None:
-        yield Applied(
-            kind="buffer", text=f"body held whole, at most {rule.request_buffer} bytes", place=place
-        )
+        yield Applied(kind="buffer", text=f"body held whole, at most {rule.request_buffer} bytes", place=place)
     if rule.inject:
-        yield Applied(
-            kind="credential", text=f"put on header {rule.inject.header}", place=rule.inject.origin.place
-        )
+        yield Applied(kind="credential", text=f"put on header {rule.inject.header}", place=rule.inject.origin.place)
     yield from describe_edit("request headers", rule.request_headers, place)
     yield from describe_rewrite(rule.rewrite, place)
     for mirror in rule.mirrors:
@@ -103,9 +112,7 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
         yield Applied(kind="timeout", text=times, place=place)
     if rule.retry:
         when = ", ".join((*rule.retry.triggers, *map(str, rule.retry.statuses))) or "nothing"
-        yield Applied(
-            kind="retry", text=f"up to {rule.retry.attempts} on {when}", place=rule.retry.origin.place
-        )
+        yield Applied(kind="retry", text=f"up to {rule.retry.attempts} on {when}", place=rule.retry.origin.place)
     yield from describe_edit("response headers", rule.response_headers, place)
 
 
@@ -121,11 +128,15 @@ def _missing_credentials(security: Security, seen: SeenRequest) -> str:
     if security.api_key and not _has_key(security, seen):
         return "the request carries no API key"
     authorization = seen.headers.get("authorization", ())
-    if security.basic and not any(value.lower().startswith("basic ") for value in authorization):
+    if security.basic and not _starts(authorization, "Basic "):
         return "the request carries no user name and password"
     if security.jwt and not security.jwt.optional and not _has_token(security.jwt, seen):
         return "the request carries no token"
     return ""
+
+
+def _starts(values: tuple[str, ...], prefix: str) -> bool:
+    return any(value.lower().startswith(prefix.lower()) for value in values)
 
 
 def _has_key(security: Security, seen: SeenRequest) -> bool:
@@ -143,10 +154,10 @@ def _has_token(jwt: Jwt, seen: SeenRequest) -> bool:
     cookies = cookie_values(seen.headers.get("cookie", ()))
     for provider in jwt.providers:
         by_default = not (provider.from_headers or provider.from_params or provider.from_cookies)
-        headers = [name for name, _ in provider.from_headers] or (["authorization"] if by_default else [])
+        headers = provider.from_headers or ((("authorization", "Bearer "),) if by_default else ())
         params = provider.from_params or (("access_token",) if by_default else ())
         if (
-            any(seen.headers.get(name.lower()) for name in headers)
+            any(_starts(seen.headers.get(name.lower(), ()), prefix) for name, prefix in headers)
             or any(query_values(seen.query, name) for name in params)
             or any(name in cookies for name in provider.from_cookies)
         ):
@@ -162,9 +173,7 @@ def _security(security: Security) -> Iterator[Applied]:
         place = security.api_key.origin.place
         yield Applied(kind="api key", text="needed in " + " or ".join(where), place=place)
     if security.basic:
-        yield Applied(
-            kind="basic auth", text="user name and password needed", place=security.basic.origin.place
-        )
+        yield Applied(kind="basic auth", text="user name and password needed", place=security.basic.origin.place)
     if security.oidc:
         login = f"login at {security.oidc.issuer}"
         yield Applied(kind="oidc", text=login, place=security.oidc.origin.place)
@@ -237,9 +246,7 @@ def _timeouts(timeouts: Timeouts) -> str:
         ("silent stream", timeouts.stream_idle),
         ("stream", timeouts.max_stream),
     )
-    return ", ".join(
-        f"{name} {_span(span) if span else 'unlimited'}" for name, span in named if span is not None
-    )
+    return ", ".join(f"{name} {_span(span) if span else 'unlimited'}" for name, span in named if span is not None)
 
 
 def _span(span: timedelta) -> str:

@@ -43,10 +43,7 @@ class Door(NamedTuple):
     @property
     def protocols(self) -> str:
         """What is spoken there, for people."""
-        return (
-            ", ".join(dict.fromkeys(_SPOKEN[server.protocol] for server in self.listener.servers))
-            or "nothing"
-        )
+        return ", ".join(dict.fromkeys(_SPOKEN[server.protocol] for server in self.listener.servers)) or "nothing"
 
 
 def bound_port(listener: Listener, ports: Mapping[str, int]) -> int:
@@ -67,11 +64,7 @@ def find_doors(model: Model, request: Request, ports: Mapping[str, int]) -> list
 
     def worth(door: Door) -> tuple[bool, bool, tuple[int, int]]:
         speaking = servers_for(door.listener, request.scheme)
-        naming = [
-            specificity(server.hostname)
-            for server in speaking
-            if covers(server.hostname, request.host.lower())
-        ]
+        naming = [specificity(server.hostname) for server in speaking if covers(server.hostname, request.host.lower())]
         exact = door.bound == request.port and door.listener.name in ports
         return exact, bool(speaking), max(naming, default=(-1, 0))
 
@@ -87,9 +80,7 @@ def servers_for(listener: Listener, scheme: str) -> list[Server]:
 def choose_server(servers: Sequence[Server], host: str) -> Server | None:
     """The server that a TLS connection for a host gets: the most specific. An address has no name."""
     name = "" if _is_address(host) else host.lower()
-    fitting = [
-        server for server in servers if server.hostname in ("", ANY_HOST) or (name and _names(server, name))
-    ]
+    fitting = [server for server in servers if server.hostname in ("", ANY_HOST) or (name and _names(server, name))]
     return max(fitting, key=lambda server: specificity(server.hostname or ANY_HOST), default=None)
 
 
@@ -118,7 +109,7 @@ def lay_table(listener: Listener, server: Server | None) -> dict[str, VirtualHos
 
 
 def moved_ports(door: Door, port: int, ports: Mapping[str, int]) -> dict[int, int]:
-    """The ports of a gateway that clients find elsewhere; none where the request uses the port as it was written."""
+    """The ports of a gateway that clients find elsewhere; none for a request to the port as it was written."""
     if port == door.listener.port != door.bound:
         return {}
     return {

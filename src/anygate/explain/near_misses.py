@@ -16,7 +16,10 @@ _SIMILAR = 0.6
 
 
 def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> list[NearMiss]:
-    """The rows of a table that came closest, fewest failing conditions first, with one that holds too."""
+    """The rows of a table that came closest, fewest failing conditions first.
+
+    Of the rows behind the one that decided, only the first that holds too is of interest.
+    """
     found: list[tuple[tuple[object, ...], NearMiss]] = []
     for at, row in enumerate(rows):
         if at == winner:
@@ -26,10 +29,8 @@ def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> lis
         if not failed and winner is not None:
             text = f"{describe_match(row.match)}: matches too, but {_behind(rows[winner], row)}"
             found.append(((0, 0.0, at), _row_miss(row, text, 0)))
-        elif failed and _is_near(failed, conditions, seen):
-            text = f"{describe_match(row.match)}: " + "; ".join(
-                _failure(each, len(conditions)) for each in failed
-            )
+        elif failed and (winner is None or at < winner) and _is_near(failed, conditions, seen):
+            text = f"{describe_match(row.match)}: " + "; ".join(_failure(each, len(conditions)) for each in failed)
             distance = -_closeness(row, seen)
             found.append(((len(failed), distance, at), _row_miss(row, text, len(failed))))
     found.sort(key=lambda pair: pair[0])

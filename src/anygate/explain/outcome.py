@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from anygate.explain.answer import Applied, Decision, Share, Step
 from anygate.explain.applied import (
+    cors_notes,
     describe_edit,
     describe_mirror,
     describe_rewrite,
@@ -36,6 +37,7 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
     """Return what a row's rule does with a request."""
     rule = row.rule
     applied = describe_rule(rule)
+    notes = cors_notes(rule.cors, seen)
     refused = _unbuildable(rule)
     if refused:
         reason = f"the header {refused} cannot be changed by a header edit"
@@ -50,12 +52,12 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
             body=action.body,
             content_type=action.content_type,
         )
-        return Outcome(early or decision, applied=applied)
+        return Outcome(early or decision, applied=applied, notes=notes)
     if isinstance(rule.action, Redirect):
-        return Outcome(early or _redirect(rule.action, row, seen, way), applied=applied)
+        return Outcome(early or _redirect(rule.action, row, seen, way), applied=applied, notes=notes)
     shares = _shares(model, row, rule.action, seen, way)
     steps = tuple(_share_step(share) for share in shares if share.percent > 0)
-    return Outcome(early or _forward(rule.action, shares), steps, applied, shares, _doubts(shares))
+    return Outcome(early or _forward(rule.action, shares), steps, applied, shares, (*notes, *_doubts(shares)))
 
 
 def decide_stream(model: Model, route: StreamRoute) -> Outcome:
@@ -79,9 +81,7 @@ def decide_stream(model: Model, route: StreamRoute) -> Outcome:
         return Outcome(
             Decision(kind="none", reason="no usable backend: the connection is closed"), shares=tuple(shares)
         )
-    return Outcome(
-        Decision(kind="forward", reason="bytes are passed on as they are"), steps, shares=tuple(shares)
-    )
+    return Outcome(Decision(kind="forward", reason="bytes are passed on as they are"), steps, shares=tuple(shares))
 
 
 def _redirect(redirect: Redirect, row: Row, seen: SeenRequest, way: Way) -> Decision:
@@ -101,9 +101,7 @@ def _forward(forward: Forward, shares: tuple[Share, ...]) -> Decision:
         reason = "all targets have weight 0" if forward.targets else "the rule has no backends"
         return Decision(kind="respond", status=_NO_TARGET, reason=reason)
     if all(share.location for share in sent) and len(sent) == 1:
-        return Decision(
-            kind="redirect", status=sent[0].status, location=sent[0].location, reason="a redirect"
-        )
+        return Decision(kind="redirect", status=sent[0].status, location=sent[0].location, reason="a redirect")
     if all(share.upstream is None and not share.location for share in sent) and _agree(sent):
         return Decision(kind="respond", status=sent[0].status, reason=sent[0].reason)
     return Decision(kind="forward")
@@ -193,10 +191,7 @@ def _endpoints(backend: Backend | None) -> tuple[str, ...]:
     if backend is None:
         return ()
     return tuple(
-        end.unix or f"{end.host}:{end.port}"
-        for group in backend.groups
-        for end in group.endpoints
-        if not end.draining
+        end.unix or f"{end.host}:{end.port}" for group in backend.groups for end in group.endpoints if not end.draining
     )
 
 

@@ -11,11 +11,11 @@ _SIGNS = {"set": "=", "add": "+", "remove": "-"}
 
 def render_text(answer: Explanation) -> str:
     """Render aligned plain text that needs no colour; ends with a line break."""
-    blocks = [[f"{answer.method} {answer.url}"]]
+    blocks = [_request_lines(answer)]
     rows = [(step.kind, step.name, step.place, step.text) for step in answer.steps]
     blocks.append(_table(rows))
     blocks.append(_titled("applies", [_applied_row(each) for each in answer.applied]))
-    blocks += [_share_block(share, alone=len(_sent(answer)) == 1) for share in _sent(answer)]
+    blocks += _share_blocks(_sent(answer))
     blocks.append(_decision_block(answer.decision))
     near = [(miss.kind, miss.name, miss.place, miss.text) for miss in answer.near_misses]
     blocks.append(_titled("near misses", near))
@@ -42,10 +42,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
         return []
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)]
     return [
-        (
-            "  "
-            + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        ).rstrip()
+        ("  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])).rstrip()
         for row in rows
     ]
 
@@ -54,10 +51,28 @@ def _applied_row(each: Applied) -> tuple[str, str, str]:
     return each.kind, each.place, each.text
 
 
-def _share_block(share: Share, *, alone: bool) -> list[str]:
-    assert share.upstream is not None
-    title = f"upstream {share.name}" + ("" if alone else f", {share.percent:.4g}% of such requests")
-    return [title, *_upstream_lines(share.upstream), *_table([_applied_row(note) for note in share.notes])]
+def _request_lines(answer: Explanation) -> list[str]:
+    """The request as it was given; its host too where that is not the one of the URL."""
+    head = [f"{answer.method} {answer.url}"]
+    named = answer.url.partition("://")[2].partition("/")[0]
+    return head if answer.host == named else [*head, f"  host: {answer.host}"]
+
+
+def _share_blocks(shares: list[Share]) -> list[list[str]]:
+    """What each backend receives; once for all where they receive the same."""
+    blocks: dict[tuple[str, ...], list[Share]] = {}
+    for share in shares:
+        assert share.upstream is not None
+        lines = [*_upstream_lines(share.upstream), *_table([_applied_row(note) for note in share.notes])]
+        blocks.setdefault(tuple(lines), []).append(share)
+    if len(blocks) == 1:
+        return [["upstream", *lines] for lines in blocks]
+    return [[_shares_title(found), *lines] for lines, found in blocks.items()]
+
+
+def _shares_title(shares: list[Share]) -> str:
+    percent = sum(share.percent for share in shares)
+    return f"upstream {', '.join(share.name for share in shares)}: {percent:.4g}% of such requests"
 
 
 def _upstream_lines(upstream: Upstream) -> list[str]:

@@ -52,9 +52,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.scheme}://{self.host}{port}{self.target}"
 
 
-def parse_request(
-    url: str, *, method: str = "", headers: Sequence[str] = (), body: bytes | None = None
-) -> Request:
+def parse_request(url: str, *, method: str = "", headers: Sequence[str] = (), body: bytes | None = None) -> Request:
     """Read curl's arguments: a URL (http without a scheme), `-X`, every `-H` and the body of `-d`.
 
     A body makes the method POST and the content type a form's unless they are given. Nothing else is added: a

@@ -95,11 +95,7 @@ def _host(seen: SeenRequest, headers: Headers, rewrite: Rewrite | None, backend:
     if rewrite.host_header:
         return next(iter(headers.get(rewrite.host_header.lower(), ())), "") or seen.host
     if rewrite.host_from_backend:
-        names = (
-            {end.hostname or end.host for group in backend.groups for end in group.endpoints}
-            if backend
-            else set()
-        )
+        names = {end.hostname or end.host for group in backend.groups for end in group.endpoints} if backend else set()
         return names.pop() if len(names) == 1 else ""
     return seen.host
 

@@ -1,7 +1,6 @@
 """From a request to an explanation: listener, server, hostname, rule, backend, and what decides each."""
 
 from collections.abc import Mapping
-from itertools import chain
 from types import MappingProxyType
 
 from anygate.explain.answer import Decision, Explanation, NearMiss, Step
@@ -26,12 +25,14 @@ from anygate.explain.near_misses import (
 )
 from anygate.explain.outcome import Outcome, decide, decide_stream
 from anygate.explain.request import Request
-from anygate.explain.seen import SeenRequest, Turned, see_request
+from anygate.explain.seen import SeenRequest, Turned, see_request, strip_dot
 from anygate.explain.upstream import Way
 from anygate.model.listener import HttpServer, Server
 from anygate.model.root import Model
 from anygate.model.route_table import Row, VirtualHost, find_domain
 
+_GRPC = "application/grpc"
+_GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _NOWHERE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -43,9 +44,7 @@ def explain(model: Model, request: Request, ports: Mapping[str, int] = _NOWHERE)
     """
     doors = find_doors(model, request, ports)
     if not doors:
-        decision = Decision(
-            kind="none", reason=f"nothing listens on port {request.port}: the connection is refused"
-        )
+        decision = Decision(kind="none", reason=f"nothing listens on port {request.port}: the connection is refused")
         return _conclude(request, request.path, [], decision, near_doors(model, dict(ports), request.port))
     door = doors[0]
     steps = [_listener_step(door, request)]
@@ -91,30 +90,22 @@ def _route(
     if isinstance(seen, Turned):
         return _conclude(request, request.path, steps, _turn(seen), [], notes)
     if http.health_check_path and seen.target == http.health_check_path:
-        decision = Decision(
-            kind="respond", status=200, reason="the health check path is answered by the gateway"
-        )
+        decision = Decision(kind="respond", status=200, reason="the health check path is answered by the gateway")
         return _conclude(request, seen.path, steps, decision, [], notes)
     if seen.path != request.path:
         notes.append(f"the path {request.path} is put in order before routing: {seen.path}")
     table = lay_table(door.listener, server)
     domain = find_domain(table, seen.domain)
     if domain is None:
-        decision = Decision(
-            kind="respond", status=404, reason=f"no hostname matches {seen.domain or 'an empty host'}"
-        )
+        decision = Decision(kind="respond", status=404, reason=f"no hostname matches {seen.domain or 'an empty host'}")
         return _conclude(request, seen.path, steps, decision, near_hosts(table, seen), notes)
     host = table[domain]
     if server is None:
         steps.append(_server_step(host.server, f"the most specific server for {seen.domain}"))
     if host.misdirected:
-        steps.append(
-            Step(kind="hostname", name=domain, place=host.server.origin.place, text="of another server")
-        )
+        steps.append(Step(kind="hostname", name=domain, place=host.server.origin.place, text="of another server"))
         reason = f"{seen.domain} belongs to server {host.server.name}: the client has to connect anew for it"
-        return _conclude(
-            request, seen.path, steps, Decision(kind="respond", status=421, reason=reason), [], notes
-        )
+        return _conclude(request, seen.path, steps, Decision(kind="respond", status=421, reason=reason), [], notes)
     way = Way(door.listener.port, moved_ports(door, request.port, ports))
     return _ask(model, request, seen, table, host, way, steps, notes)
 
@@ -131,7 +122,6 @@ def _ask(
 ) -> Explanation:
     """Ask the rows of a virtual host, in order, and decide by the first that holds."""
     winner = _first(host.rows, seen, notes)
-    elsewhere = rows_elsewhere(table, seen, host.domain)
     if winner is None:
         steps.append(
             Step(
@@ -142,18 +132,15 @@ def _ask(
             )
         )
         misses = near_rows(host.rows, seen, None)
-        reason = (
-            f"no rule for {host.domain} matches" if host.rows else f"no route is attached for {host.domain}"
-        )
+        reason = f"no rule for {host.domain} matches" if host.rows else f"no route is attached for {host.domain}"
         decision = Decision(kind="respond", status=404, reason=reason)
-        close = sorted(chain(elsewhere if winner is None else [], misses), key=lambda miss: miss.failed)
+        elsewhere = rows_elsewhere(table, seen, host.domain)
+        close = sorted((*elsewhere, *misses), key=lambda miss: miss.failed)
         return _conclude(request, seen.path, steps, decision, close, notes)
     row = host.rows[winner]
     steps += _row_steps(row, host.domain, seen)
     outcome = decide(model, row, seen, way)
-    return _conclude(
-        request, seen.path, steps, outcome.decision, near_rows(host.rows, seen, winner), notes, outcome
-    )
+    return _conclude(request, seen.path, steps, outcome.decision, near_rows(host.rows, seen, winner), notes, outcome)
 
 
 def _first(rows: tuple[Row, ...], seen: SeenRequest, notes: list[str]) -> int | None:
@@ -169,16 +156,12 @@ def _first(rows: tuple[Row, ...], seen: SeenRequest, notes: list[str]) -> int | 
     return None
 
 
-def _stream(
-    model: Model, request: Request, server: Server, steps: list[Step], notes: list[str]
-) -> Explanation:
+def _stream(model: Model, request: Request, server: Server, steps: list[Step], notes: list[str]) -> Explanation:
     route = choose_stream(server, request.host)
     if route is None:
         reason = "no route is attached for this connection: it is closed"
         return _conclude(request, request.path, steps, Decision(kind="none", reason=reason), [], notes)
-    steps.append(
-        Step(kind="stream", name=route.origin.object, place=route.origin.place, text="bytes are passed on")
-    )
+    steps.append(Step(kind="stream", name=route.origin.object, place=route.origin.place, text="bytes are passed on"))
     outcome = decide_stream(model, route)
     return _conclude(request, request.path, steps, outcome.decision, [], notes, outcome)
 
@@ -195,14 +178,23 @@ def _conclude(
     return Explanation(
         method=request.method,
         url=request.url,
+        host=strip_dot(request.authority),
         path=path,
         decision=decision,
         steps=(*steps, *(outcome.steps if outcome else ())),
         applied=outcome.applied if outcome else (),
         targets=outcome.shares if outcome else (),
         near_misses=tuple(misses[:LIMIT]),
-        notes=(*(notes or ()), *(outcome.notes if outcome else ())),
+        notes=(*(notes or ()), *(outcome.notes if outcome else ()), *_grpc_notes(request, decision)),
     )
+
+
+def _grpc_notes(request: Request, decision: Decision) -> list[str]:
+    """What a gRPC client sees of an answer that the gateway gives itself: Envoy turns it into a gRPC status."""
+    kinds = [value for name, value in request.headers if name.lower() == "content-type"]
+    if decision.kind != "respond" or not decision.status or not kinds or not kinds[0].startswith(_GRPC):
+        return []
+    return [f"a gRPC client sees status {_GRPC_STATUSES.get(decision.status, 2)} instead of {decision.status}"]
 
 
 def _turn(turned: Turned) -> Decision:
@@ -213,9 +205,7 @@ def _turn(turned: Turned) -> Decision:
 
 def _listener_step(door: Door, request: Request) -> Step:
     listener = door.listener
-    bound = (
-        f", bound to {door.bound} here" if door.bound != listener.port and request.port == door.bound else ""
-    )
+    bound = f", bound to {door.bound} here" if door.bound != listener.port and request.port == door.bound else ""
     text = f"port {listener.port}{bound}, {door.protocols}"
     return Step(kind="listener", name=listener.name, place=listener.origin.place, text=text)
 
@@ -231,7 +221,7 @@ def _row_steps(row: Row, domain: str, seen: SeenRequest) -> list[Step]:
     rule = row.match or row.rule
     return [
         Step(kind="hostname", name=hostname, place=row.route.origin.place, text=asked),
-        Step(kind="route", name=row.route.origin.object, place=row.route.origin.place, text=row.route.kind),
+        Step(kind="route", name=row.route.origin.object, place=row.route.origin.place),
         Step(
             kind="rule",
             name=rule.origin.path or row.rule.name,

@@ -169,9 +169,7 @@ class _Composer:
                 self.skip_entry(mapping, at, key, slot, depth)
                 continue
             event = following()
-            mapping[key] = (
-                self.compose_scalar(event) if type(event) is _SCALAR else self.compose(event, depth)
-            )
+            mapping[key] = self.compose_scalar(event) if type(event) is _SCALAR else self.compose(event, depth)
         for merged in merges:
             self.merge(mapping, merged)
         return mapping, event.end_mark.index
@@ -264,9 +262,7 @@ class _Composer:
                 self.problems.append(Problem(rules.INVALID_KEY, message, where >> 32, where & _LOW))
             at += subtree_size(source, merged.slots, at)
 
-    def merge_mapping(
-        self, mapping: dict[str, Value], source: dict[str, Value], slots: "array[int]", at: int
-    ) -> None:
+    def merge_mapping(self, mapping: dict[str, Value], source: dict[str, Value], slots: "array[int]", at: int) -> None:
         at += 2
         for key, value in source.items():
             size = 1 + subtree_size(value, slots, at + 1)

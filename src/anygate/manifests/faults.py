@@ -59,9 +59,7 @@ class _Fault:
     expected: str = ""
 
 
-def report_faults(
-    manifest: Manifest, model: type[BaseModel], errors: Sequence[ErrorDetails], report: Report
-) -> None:
+def report_faults(manifest: Manifest, model: type[BaseModel], errors: Sequence[ErrorDetails], report: Report) -> None:
     """Report each error once; several wrong types of one value become one diagnostic."""
     found: dict[tuple[str, FieldPath, str], _Fault] = {}
     for error in errors:
@@ -74,16 +72,12 @@ def report_faults(
         if first.expected != fault.expected and fault.expected not in first.expected.split(" or "):
             found[key] = _join_types(manifest, first, fault)
     for fault in found.values():
-        report.add(
-            fault.rule, fault.message, fault.span, path=fault.path, object=manifest.ref, hint=fault.hint
-        )
+        report.add(fault.rule, fault.message, fault.span, path=fault.path, object=manifest.ref, hint=fault.hint)
 
 
 def find_nulls(errors: Iterable[ErrorDetails]) -> frozenset[FieldPath]:
     """The fields that are wrong only because they are null."""
-    return frozenset(
-        error["loc"] for error in errors if error["input"] is None and error["type"] != "extra_forbidden"
-    )
+    return frozenset(error["loc"] for error in errors if error["input"] is None and error["type"] != "extra_forbidden")
 
 
 def without(value: Any, paths: frozenset[FieldPath], at: FieldPath = ()) -> Any:

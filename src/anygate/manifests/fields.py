@@ -176,13 +176,9 @@ HeaderName = Annotated[str, _match(_HEADER_NAME, 256, "an HTTP header name")]
 
 ObjectName = Annotated[str, _match(re.compile(r"[^\x00-\x1f\x7f]+"), 253, "the name of an object")]
 
-Namespace = Annotated[
-    str, _match(_DNS_LABEL, 63, 'a namespace: at most 63 lower-case letters, digits and "-"')
-]
+Namespace = Annotated[str, _match(_DNS_LABEL, 63, 'a namespace: at most 63 lower-case letters, digits and "-"')]
 
-SectionName = Annotated[
-    str, _match(_SUBDOMAIN, 253, 'a section name: lower-case letters, digits, "-" and "."')
-]
+SectionName = Annotated[str, _match(_SUBDOMAIN, 253, 'a section name: lower-case letters, digits, "-" and "."')]
 
 Base64 = Annotated[Sensitive, _from_string(_decode_base64)]
 """Base64 text in YAML, redacted bytes here."""

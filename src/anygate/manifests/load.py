@@ -23,9 +23,7 @@ _MARKS = (
 )
 
 
-def load_sources(
-    paths: Sequence[str], report: Report, *, stdin: BinaryIO | None = None
-) -> tuple[SourceFile, ...]:
+def load_sources(paths: Sequence[str], report: Report, *, stdin: BinaryIO | None = None) -> tuple[SourceFile, ...]:
     """Read the files that `paths` name: files, folders (recursively, sorted) and `-` for standard input.
 
     A path that does not exist or cannot be opened raises EnvironmentProblem; a file whose content is not
@@ -50,9 +48,7 @@ def load_sources(
     return tuple(found)
 
 
-def parse_sources(
-    sources: Iterable[SourceFile], report: Report, cache: ChunkCache | None = None
-) -> ManifestSet:
+def parse_sources(sources: Iterable[SourceFile], report: Report, cache: ChunkCache | None = None) -> ManifestSet:
     """Parse every source; with a cache, only what changed since the last call is parsed again."""
     sources = tuple(sources)
     objects = (

@@ -18,9 +18,7 @@ class ManifestSet:
     by_ref: Mapping[ObjectRef, Manifest] = field(repr=False)
 
     @classmethod
-    def collect(
-        cls, sources: Iterable[SourceFile], objects: Iterable[Manifest], report: Report
-    ) -> "ManifestSet":
+    def collect(cls, sources: Iterable[SourceFile], objects: Iterable[Manifest], report: Report) -> "ManifestSet":
         """Keep the first of each identity and report the others."""
         kept: dict[ObjectRef, Manifest] = {}
         for manifest in objects:

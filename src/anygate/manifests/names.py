@@ -47,9 +47,7 @@ def find_model(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | Non
     return found if _is_model(found) else None
 
 
-def _find_home(
-    model: type[BaseModel], owner: type[BaseModel], path: FieldPath, name: str
-) -> FieldPath | None:
+def _find_home(model: type[BaseModel], owner: type[BaseModel], path: FieldPath, name: str) -> FieldPath | None:
     """Where else near `path` a field of that name exists: one of its children, else the closest parent."""
     level: list[tuple[FieldPath, type[BaseModel]]] = [(path, owner)]
     for _ in range(_SEARCH_DEPTH):

@@ -192,9 +192,7 @@ def _read_namespace(tree: Tree, metadata: dict[str, Value], report: Report) -> s
     return _read_string(tree, metadata, ("metadata", "namespace"), report)
 
 
-def _report_field(
-    tree: Tree, parent: dict[str, Value], path: tuple[str, ...], expected: str, report: Report
-) -> None:
+def _report_field(tree: Tree, parent: dict[str, Value], path: tuple[str, ...], expected: str, report: Report) -> None:
     found = parent.get(path[-1])
     if found in (None, ""):
         message = f'missing field "{path[-1]}"'

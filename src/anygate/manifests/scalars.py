@@ -23,9 +23,7 @@ _LONGEST_NUMBER = 400
 def _words() -> dict[str, Scalar]:
     words: dict[str, Scalar] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
     words |= dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True)
-    words |= dict.fromkeys(
-        ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False
-    )
+    words |= dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False)
     words |= dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan"))
     words |= dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf"))
     return words | dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf"))

@@ -67,6 +67,4 @@ def _report_problem(file: SourceFile, chunk: Chunk, problem: Problem, report: Re
     if problem.related:
         message, first, last = problem.related
         related.append(Related(message, file.span(chunk.offset + first, chunk.offset + last)))
-    return report.add(
-        problem.rule, problem.message, file.span(start, end), hint=problem.hint, related=related
-    )
+    return report.add(problem.rule, problem.message, file.span(start, end), hint=problem.hint, related=related)

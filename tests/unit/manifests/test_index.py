@@ -118,9 +118,7 @@ def test_namespaces_are_selected_by_their_labels(index):
 @pytest.mark.parametrize(("operator", "values"), [("In", []), ("Exists", ["a"]), ("Near", ["a"])])
 def test_selectors_that_make_no_sense(operator, values):
     with pytest.raises(ValueError):
-        LabelSelector.model_validate(
-            {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}
-        )
+        LabelSelector.model_validate({"matchExpressions": [{"key": "a", "operator": operator, "values": values}]})
 
 
 def test_objects_that_could_not_be_read_are_kept_apart():

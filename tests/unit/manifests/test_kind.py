@@ -83,9 +83,7 @@ def test_null_is_absent():
     assert found_in("rules: [{nope: null}]\nmode: null") == [
         '5:12: error[unknown-field]: unknown field "nope" at spec.rules[0]'
     ]
-    assert found_in("rules: [null]") == [
-        "5:11: error[wrong-type]: expected a mapping, found nothing at spec.rules[0]"
-    ]
+    assert found_in("rules: [null]") == ["5:11: error[wrong-type]: expected a mapping, found nothing at spec.rules[0]"]
     assert found_in("rules: null") == ['5:3: error[missing-field]: missing field "rules" at spec']
 
 
@@ -94,8 +92,7 @@ def test_null_is_absent():
     [
         (
             "rules: [{pathPrefx: /}]",
-            '5:12: error[unknown-field]: unknown field "pathPrefx" at spec.rules[0]; '
-            'did you mean "pathPrefix"?',
+            '5:12: error[unknown-field]: unknown field "pathPrefx" at spec.rules[0]; did you mean "pathPrefix"?',
         ),
         (
             "rules: [{port: 80}]",
@@ -104,14 +101,12 @@ def test_null_is_absent():
         ),
         (
             "rules: [{backendRefs: [{name: a, mode: Fast}]}]",
-            '5:36: error[unknown-field]: unknown field "mode" at spec.rules[0].backendRefs[0]; '
-            '"mode" belongs in spec',
+            '5:36: error[unknown-field]: unknown field "mode" at spec.rules[0].backendRefs[0]; "mode" belongs in spec',
         ),
         ("rules: [{xyzzy: 1}]", '5:12: error[unknown-field]: unknown field "xyzzy" at spec.rules[0]'),
         (
             "rules: [{path_prefix: /}]",
-            '5:12: error[unknown-field]: unknown field "path_prefix" at spec.rules[0]; '
-            'did you mean "pathPrefix"?',
+            '5:12: error[unknown-field]: unknown field "path_prefix" at spec.rules[0]; did you mean "pathPrefix"?',
         ),
         (
             "rules:\n- backendRefs:\n  - weight: 1",
@@ -135,8 +130,7 @@ def test_null_is_absent():
         ("rules: [[]]", "5:11: error[wrong-type]: expected a mapping, found a list at spec.rules[0]"),
         (
             "rules: [{}]\nsecure: 'yes'",
-            '6:11: error[wrong-type]: expected a boolean, found a string "yes" at spec.secure; '
-            "remove the quotes: yes",
+            '6:11: error[wrong-type]: expected a boolean, found a string "yes" at spec.secure; remove the quotes: yes',
         ),
         (
             "rules: [{}]\nlimits: {a: 1.5}",
@@ -162,8 +156,7 @@ def test_null_is_absent():
         ),
         (
             "rules: [{backendRefs: [{name: a, port: 0}]}]",
-            "5:42: error[invalid-value]: expected at least 1, found an integer 0 "
-            "at spec.rules[0].backendRefs[0].port",
+            "5:42: error[invalid-value]: expected at least 1, found an integer 0 at spec.rules[0].backendRefs[0].port",
         ),
         (
             "rules: [{timeout: soon}]",
@@ -217,17 +210,14 @@ def test_a_secret_never_shows_its_values():
 def test_services_accept_every_real_field_and_find_typos():
     text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n"
     text += "spec:\n  clusterIPs: [x]\n  sessionAffinity: None\n"
-    service, found = read(
-        text + "  clusterIP: None\n  ports: [{port: 80, targetPort: http, nodePort: 1}]\n", Service
-    )
+    service, found = read(text + "  clusterIP: None\n  ports: [{port: 80, targetPort: http, nodePort: 1}]\n", Service)
     assert found == []
     assert service.spec.cluster_ip == "None"
     assert service.spec.ports[0].target_port == "http"
     assert service.spec.ports[0].protocol == "TCP"
     _, found = read(text + "  sessionAfinity: x\n", Service)
     assert found == [
-        'in.yaml:7:3: error[unknown-field]: unknown field "sessionAfinity" at spec; '
-        'did you mean "sessionAffinity"?'
+        'in.yaml:7:3: error[unknown-field]: unknown field "sessionAfinity" at spec; did you mean "sessionAffinity"?'
     ]
 
 

@@ -159,9 +159,7 @@ def test_an_empty_list_and_a_kind_that_ends_with_list():
 
 def test_the_same_object_twice():
     text = "apiVersion: {}\nkind: Service\nmetadata: {{name: a}}\nspec: {{type: {}}}\n"
-    manifests, found = parse(
-        text.format("v1", "A"), text.format("v1", "B") + "---\n" + text.format("v1", "A")
-    )
+    manifests, found = parse(text.format("v1", "A"), text.format("v1", "B") + "---\n" + text.format("v1", "A"))
     assert [one.value["spec"]["type"] for one in manifests] == ["A"]
     assert [str(one) for one in found] == [
         "1.yaml:3:18: error[duplicate-object]: Service/default/a is defined twice",

@@ -103,9 +103,7 @@ def test_duplicate_keys_after_conversion_and_after_a_merge():
 
 
 def test_merge_keys_keep_positions():
-    text = (
-        "base: &b {x: 1, v: [2, 3]}\nother: &o {x: 9, w: {k: v}}\nc:\n  <<: [*o, *b]\n  z: 5\n  v: 6\nd: 7\n"
-    )
+    text = "base: &b {x: 1, v: [2, 3]}\nother: &o {x: 9, w: {k: v}}\nc:\n  <<: [*o, *b]\n  z: 5\n  v: 6\nd: 7\n"
     (tree,) = trees(text)
     assert tree.value["c"] == {"z": 5, "v": 6, "x": 9, "w": {"k": "v"}}
     for path, source in [
@@ -165,9 +163,7 @@ def test_many_documents_cannot_share_out_an_alias_bomb(monkeypatch):
     assert 0 < len(values) < 20
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 100_000, "{a: " * 100_000, "- " * 50_000, "&a [" * 1000, "[" * 201 + "]" * 201]
-)
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 50_000, "&a [" * 1000, "[" * 201 + "]" * 201])
 def test_deep_nesting_is_refused(text):
     values, (found,) = parse(text)
     assert values == []
