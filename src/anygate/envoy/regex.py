@@ -1,7 +1,7 @@
 """Regular expressions: what RE2 would refuse, found before Envoy refuses every route beside it.
 
-RE2's syntax is at https://github.com/google/re2/wiki/Syntax. Python's `re` knows another one; the engine inside pydantic
-descends from RE2 and differs from it only in the places that are ironed out here.
+RE2's syntax is at https://github.com/google/re2/wiki/Syntax. Python's `re` knows another one; the engine inside
+pydantic descends from RE2 and differs from it only in the places that are ironed out here.
 """
 
 import re
@@ -13,7 +13,7 @@ from anygate.envoy.refusal import CannotBuild
 from anygate.model.origin import Origin
 
 _MOST_REPEATS = 1000
-_TOKEN = re.compile(
+_PIECE = re.compile(
     r"\\Q.*?(?:\\E|$)"  # a quoted literal
     r"|\\[pPx]\{[^}]*\}|\\0?[0-7]{2,3}|\\."  # an escape
     r"|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]"  # a class
@@ -43,8 +43,8 @@ def problem_of(pattern: str) -> str | None:
     if _REPEATED_REPEAT.search(_LITERAL.sub("a", pattern)):
         return "a repetition is repeated"
     try:
-        SchemaValidator(core_schema.str_schema(pattern=_TOKEN.sub(_translate, pattern)))
-    except _Unknown as unknown:
+        SchemaValidator(core_schema.str_schema(pattern=_PIECE.sub(_translate, pattern)))
+    except _UnknownSyntaxError as unknown:
         return str(unknown)
     except SchemaError as error:
         return _reason(str(error))
@@ -53,42 +53,42 @@ def problem_of(pattern: str) -> str | None:
 
 def groups_of(pattern: str) -> int:
     """The number of groups that a substitution may refer to."""
-    bare = _TOKEN.sub("", pattern)
+    bare = _PIECE.sub("", pattern)
     return len(re.findall(r"\((?!\?)|\(\?P?<", bare))
 
 
-class _Unknown(ValueError):
+class _UnknownSyntaxError(ValueError):
     """Something that RE2 lacks and the other engine has."""
 
 
 def _translate(found: re.Match[str]) -> str:
-    token = found[0]
-    if token.startswith("\\Q"):
-        return "".join(f"\\x{{{ord(letter):x}}}" for letter in token[2:].removesuffix("\\E"))
-    if token == "\\C":
+    piece = found[0]
+    if piece.startswith("\\Q"):
+        return "".join(f"\\x{{{ord(letter):x}}}" for letter in piece[2:].removesuffix("\\E"))
+    if piece == "\\C":
         return "."
-    if token[0] == "\\" and token[1:].isdigit() and len(token) > 2 and token[1] in "01234567":
-        return f"\\x{{{int(token[1:], 8):x}}}"
-    if token in ("\\<", "\\>") or token == "\\_":
-        return re.escape(token[1:])
-    if token in ("\\u", "\\U"):
-        raise _Unknown(f"there is no escape {token}")
-    if token == "(?x":
-        raise _Unknown("there is no flag x")
-    if token == "{":
+    if piece[0] == "\\" and piece[1:].isdigit() and len(piece) > 2 and piece[1] in "01234567":
+        return f"\\x{{{int(piece[1:], 8):x}}}"
+    if piece in ("\\<", "\\>") or piece == "\\_":
+        return re.escape(piece[1:])
+    if piece in ("\\u", "\\U"):
+        raise _UnknownSyntaxError(f"there is no escape {piece}")
+    if piece == "(?x":
+        raise _UnknownSyntaxError("there is no flag x")
+    if piece == "{":
         return "\\{"  # RE2 takes a brace that starts no repetition as itself
-    if token[0] == "{":
-        if any(int(count) > _MOST_REPEATS for count in re.findall(r"\d+", token)):
-            raise _Unknown(f"more than {_MOST_REPEATS} repetitions")
-        return token
-    return _translate_class(token) if token[0] == "[" else token
+    if piece[0] == "{":
+        if any(int(count) > _MOST_REPEATS for count in re.findall(r"\d+", piece)):
+            raise _UnknownSyntaxError(f"more than {_MOST_REPEATS} repetitions")
+        return piece
+    return _translate_class(piece) if piece[0] == "[" else piece
 
 
-def _translate_class(token: str) -> str:
+def _translate_class(piece: str) -> str:
     """RE2's classes have no set operations and no classes inside, apart from named ones."""
-    if _NAMED.search(token):
-        raise _Unknown("there is no such named class")
-    return "[" + _IN_CLASS.sub(_escape_in_class, token[1:])
+    if _NAMED.search(piece):
+        raise _UnknownSyntaxError("there is no such named class")
+    return "[" + _IN_CLASS.sub(_escape_in_class, piece[1:])
 
 
 def _escape_in_class(found: re.Match[str]) -> str:
