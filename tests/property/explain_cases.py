@@ -239,7 +239,7 @@ class Generator:
         parts = []
         for _ in self.some(1, 5):
             atom = self.random.choice(ATOMS)
-            repeat = "" if atom in ("^", "$", "a{,2}", r"\b", r"\z") else self.random.choice(REPEATS)
+            repeat = "" if atom in ("^", "$", "a{,2}", r"\b", r"\z", r"\x{61}") else self.random.choice(REPEATS)
             parts.append(atom.replace("<n>", f"<n{next(self.line)}>") + repeat)
         return self.random.choice(["", "/", "/a", "/"]) + self.random.choice(["", "", "", "|"]).join(parts)
 

@@ -132,7 +132,7 @@ def _ask(
             )
         )
         misses = near_rows(host.rows, seen, None)
-        reason = f"no rule for {host.domain} matches" if host.rows else f"no route is attached for {host.domain}"
+        reason = f"no rule for {host.domain} matches" if host.rows else f"no route is attached for {seen.domain}"
         decision = Decision(kind="respond", status=404, reason=reason)
         elsewhere = rows_elsewhere(table, seen, host.domain)
         close = sorted((*elsewhere, *misses), key=lambda miss: miss.failed)

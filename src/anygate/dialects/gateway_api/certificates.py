@@ -31,7 +31,7 @@ def read_certificate(context: Context, reference: object, source: ObjectRef) -> 
     name = f"certificate/{target.namespace}/{target.name}"
     if name in context.secrets:
         return name
-    chain, key = item.contents.get("tls.crt"), item.contents.get("tls.key")
+    chain, key = item.values.get("tls.crt"), item.values.get("tls.key")
     if chain is None or key is None:
         return _invalid(f"{target} needs the keys tls.crt and tls.key")
     problem = _check_pair(chain, key)
@@ -124,7 +124,7 @@ def _authority(context: Context, target: ObjectRef, source: ObjectRef, key: str 
 def read_value(item: Kind, key: str) -> bytes:
     """The bytes under a key of a Secret or ConfigMap; empty when there is none."""
     if isinstance(item, Secret):
-        held = item.contents.get(key)
+        held = item.values.get(key)
         return held.reveal() if held is not None else b""
     if isinstance(item, ConfigMap):
         binary = item.binaries.get(key)

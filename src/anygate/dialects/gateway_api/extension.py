@@ -69,7 +69,7 @@ def _read_credential(context: Context, item: Kind) -> Credential | Fault:
     namespace = item.manifest.ref.namespace
     target = ref_of(wanted.credential.value_ref, namespace, "", "Secret")
     held = context.index.secret(target.namespace, target.name)
-    content = held.contents.get("credential") if held is not None else None
+    content = held.values.get("credential") if held is not None else None
     if content is None:
         return Fault(BACKEND_NOT_FOUND, "BackendNotFound", f"{target} has no key called credential")
     name = f"credential/{namespace}/{item.manifest.ref.name}"

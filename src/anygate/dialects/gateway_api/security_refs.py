@@ -35,7 +35,7 @@ def read_opaque(context: Context, manifest: Manifest, reference: SecretObjectRef
     item = _find_secret(context, manifest, reference)
     if isinstance(item, Fault):
         return item
-    content = item.contents.get(key)
+    content = item.values.get(key)
     if content is None:
         return Fault(CERTIFICATE_INVALID, "Invalid", f"{item.ref} has no key {key}")
     name = f"opaque/{item.namespace}/{item.name}/{key}"
@@ -48,9 +48,9 @@ def serialise_keys(context: Context, manifest: Manifest, reference: SecretObject
     item = _find_secret(context, manifest, reference)
     if isinstance(item, Fault):
         return item
-    if not item.contents:
+    if not item.values:
         return Fault(CERTIFICATE_INVALID, "Invalid", f"{item.ref} holds no API key")
-    keys = {client: key.reveal().decode("utf-8", "replace").strip() for client, key in item.contents.items()}
+    keys = {client: key.reveal().decode("utf-8", "replace").strip() for client, key in item.values.items()}
     name = f"api-keys/{item.namespace}/{item.name}"
     value = Sensitive(json.dumps(keys, sort_keys=True).encode())
     context.secrets[name] = Opaque(origin=origin(item.manifest), name=name, value=value)

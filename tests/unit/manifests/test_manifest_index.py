@@ -1,5 +1,5 @@
 import pytest
-from parsing import build_index, read
+from manifest_parsing import build_index, read
 
 from anygate.diagnostics import Report, SourceFile
 from anygate.manifests import Sensitive, parse_sources

@@ -1,7 +1,7 @@
 from typing import Literal
 
 import pytest
-from parsing import read
+from manifest_parsing import read
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 

@@ -1,0 +1,3 @@
+"""What the builder leaves out."""
+
+NOT_CARRIED: dict[str, str] = {}

@@ -1,0 +1,213 @@
+"""A model in which every kind of node occurs, with something to see of each of its fields."""
+
+from datetime import timedelta
+
+import trustme
+
+from anygate.manifests.sensitive import Sensitive
+from anygate.model import backend as b
+from anygate.model import edit, limits, match, retry, security
+from anygate.model import listener as l
+from anygate.model import route as r
+from anygate.model import tls as t
+from anygate.model.root import Model
+
+from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
+
+_SECOND = timedelta(seconds=1)
+_AUTHORITY = trustme.CA()
+_ISSUED = _AUTHORITY.issue_cert("a.example.com", "*.example.com")
+CERTIFICATE = t.Certificate(
+    origin=ORIGIN,
+    name="certificate",
+    chain=Sensitive(b"".join(pem.bytes() for pem in _ISSUED.cert_chain_pems)),
+    key=Sensitive(_ISSUED.private_key_pem.bytes()),
+)
+AUTHORITIES = t.Authorities(origin=ORIGIN, name="authorities", bundle=Sensitive(_AUTHORITY.cert_pem.bytes()))
+SECRETS = (
+    CERTIFICATE,
+    AUTHORITIES,
+    t.Opaque(origin=ORIGIN, name="opaque", value=Sensitive(b"user:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")),
+    t.Opaque(origin=ORIGIN, name="keys", value=Sensitive(b'{"client": "key"}')),
+)
+PARAMETERS = t.TlsParameters(min_version="1.2", max_version="1.3", ciphers=("ECDHE-RSA-AES128-GCM-SHA256",))
+NAMES = (t.NameMatch(kind="dns", value="a.example.com"),)
+SERVER_TLS = t.ServerTls(
+    origin=ORIGIN,
+    certificates=("certificate",),
+    parameters=PARAMETERS,
+    client_validation=t.ClientValidation(origin=ORIGIN, authorities="authorities", names=NAMES),
+)
+CLIENT_TLS = t.ClientTls(
+    origin=ORIGIN, sni="a.example.com", authorities="authorities", names=NAMES, parameters=PARAMETERS
+)
+EDIT = edit.HeaderEdit(set=(("x-set", "1"),), add=(("x-add", "1"),), remove=("x-remove",))
+CONNECTION = b.Connection(
+    active_check=b.ActiveCheck(kind="http", http=b.HttpCheck(path="/healthz")),
+    passive_check=b.PassiveCheck(),
+    circuit_breaker=b.CircuitBreaker(retry_budget_percent=20.0),
+    keepalive=b.Keepalive(probes=3),
+    http2=b.Http2(ping_interval=_SECOND),
+)
+HTTP = l.HttpServer(
+    early_request_headers=EDIT,
+    late_response_headers=EDIT,
+    client_certificate_header="sanitize_set",
+    client_certificate_details=("subject",),
+)
+
+
+def values(*kinds: str) -> tuple[match.ValueMatch, ...]:
+    return tuple(match.ValueMatch(name=f"x-{kind}", kind=kind, value="v", range_end=9) for kind in kinds)  # type: ignore[arg-type]
+
+
+MATCH = match.HttpMatch(
+    origin=ORIGIN,
+    path=match.PathMatch(kind="prefix", value="/a"),
+    method="GET",
+    headers=values("exact", "regex", "range", "present"),
+    query=values("exact"),
+    cookies=values("exact"),
+    rank=(1,),
+)
+SECURITY = security.Security(
+    origin=ORIGIN,
+    basic=security.BasicAuth(origin=ORIGIN, secret="opaque"),
+    api_key=security.ApiKeyAuth(origin=ORIGIN, secrets=("keys",), headers=("x-key",)),
+    jwt=security.Jwt(
+        origin=ORIGIN,
+        providers=(security.JwtProvider(origin=ORIGIN, name="p", issuer="i", jwks_uri="https://a/jwks", jwks_backend="web"),),
+    ),
+    oidc=security.Oidc(
+        origin=ORIGIN,
+        name="login",
+        issuer="https://issuer",
+        client_id="me",
+        client_secret="opaque",
+        hmac_secret="keys",
+        token_backend="web",
+        authorization_endpoint="https://issuer/authorize",
+        token_endpoint="https://issuer/token",
+        end_session_endpoint="https://issuer/end",
+        deny_redirect=values("exact"),
+    ),
+    ext_auth=security.ExtAuth(origin=ORIGIN, protocol="http", backend="web"),
+    authorization=security.Authorization(
+        origin=ORIGIN,
+        rules=(
+            security.AuthorizationRule(
+                origin=ORIGIN,
+                name="some",
+                allow=True,
+                principal=security.Principal(
+                    cidrs=("10.0.0.0/8",),
+                    jwt_provider="p",
+                    jwt_claims=(security.ClaimMatch(name="sub", values=("a",)),),
+                    jwt_scopes=("read",),
+                    headers=(("x-h", ("v",)),),
+                ),
+            ),
+        ),
+    ),
+)
+MIRROR = r.Mirror(origin=ORIGIN, backend="mirror", numerator=50)
+RULE = rule(
+    "web",
+    MATCH,
+    request_headers=EDIT,
+    response_headers=EDIT,
+    rewrite=edit.Rewrite(host="h", path=edit.PathRewrite(kind="full", value="/full")),
+    mirrors=(MIRROR,),
+    timeouts=r.Timeouts(request=_SECOND),
+    retry=retry.Retry(origin=ORIGIN, triggers=("5xx",), backoff=_SECOND, max_backoff=_SECOND * 10),
+    session=r.Session(origin=ORIGIN, kind="cookie", name="s", absolute_timeout=_SECOND),
+    hash_policies=(r.HashPolicy(kind="cookie", name="c", ttl=_SECOND, attributes=(("SameSite", "Lax"),)),),
+    cors=security.Cors(origin=ORIGIN, allow_origins=("https://a.example",)),
+    security=SECURITY,
+    faults=limits.Faults(origin=ORIGIN, delay=_SECOND, abort_status=503),
+    rate_limit=limits.RateLimit(
+        origin=ORIGIN,
+        scope="local",
+        rules=(
+            limits.LimitRule(
+                origin=ORIGIN,
+                requests=10,
+                unit=_SECOND,
+                selectors=(
+                    limits.LimitSelector(
+                        headers=values("exact"),
+                        methods=("GET",),
+                        path=match.PathMatch(kind="prefix", value="/a"),
+                        cidr="10.0.0.0/8",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    request_buffer=1000,
+    inject=r.Credential(origin=ORIGIN, secret="opaque"),
+)
+SHARED = rule(
+    forward(
+        target(
+            "web",
+            request_headers=EDIT,
+            response_headers=EDIT,
+            rewrite=edit.Rewrite(path=edit.PathRewrite(kind="regex", pattern="a", value="b")),
+            mirrors=(MIRROR,),
+        ),
+        target("mirror", redirect=edit.Redirect(origin=ORIGIN, host="h", path=edit.PathRewrite(kind="full", value="/"))),
+    ),
+    prefix("/shared"),
+)
+RULES = (
+    RULE,
+    SHARED,
+    rule(forward("web", target("mirror", request_headers=EDIT)), prefix("/weights")),
+    rule(edit.Redirect(origin=ORIGIN, path=edit.PathRewrite(kind="prefix", value="/p")), prefix("/redirect")),
+    rule(edit.Respond(origin=ORIGIN, status=200, body="hello"), prefix("/respond")),
+    rule(forward("web"), match.HttpMatch(origin=ORIGIN, path=match.PathMatch(kind="exact", value="/Exact"))),
+)
+
+
+def stream(kind: str, *targets: r.BackendTarget, **fields: object) -> r.StreamRoute:
+    return r.StreamRoute(origin=ORIGIN, name=f"default/{kind}", kind=kind, targets=targets, **fields)  # type: ignore[arg-type]
+
+
+BACKENDS = (
+    backend("web", 8001, 8002, connection=CONNECTION, protocol="http2"),
+    backend("mirror", 8003),
+    backend("named", 443, host="example.com", tls=CLIENT_TLS, protocol="auto"),
+    backend("grpc", 8004, connection=b.Connection(active_check=b.ActiveCheck(kind="grpc"))),
+    backend("tcp", 8005, protocol="tcp", connection=b.Connection(active_check=b.ActiveCheck(kind="tcp"))),
+    backend("dynamic", dynamic=True),
+    backend("maglev", 8006, connection=b.Connection(balancing=b.LoadBalancing(kind="maglev"))),
+    backend(
+        "zones",
+        groups=(
+            b.EndpointGroup(endpoints=(b.Endpoint(host="127.0.0.1", port=1),), zone="a"),
+            b.EndpointGroup(endpoints=(b.Endpoint(host="127.0.0.1", port=2),), zone="b"),
+            b.EndpointGroup(endpoints=(b.Endpoint(unix="/tmp/s"),), zone="c"),
+        ),
+    ),
+)
+
+
+def full_model() -> Model:
+    plain = l.ClientConnection(keepalive=b.Keepalive(probes=3), connection_limit=5)
+    return model(
+        [
+            listener(1080, server(http=HTTP, routes=(route("web", *RULES),)), connection=plain),
+            listener(
+                1443,
+                server("https", "https", hostname="a.example.com", tls=SERVER_TLS, routes=(route("tls", *RULES),)),
+                server("wild", "https", hostname="*.example.com", tls=SERVER_TLS),
+                server("pass", "tls_passthrough", hostname="b.example.com", streams=(stream("TLSRoute", target("tcp")),)),
+                server("end", "tls_terminate", hostname="c.example.com", tls=SERVER_TLS, streams=(stream("TLSRoute", target("tcp")),)),
+            ),
+            listener(1000, server("tcp", "tcp", streams=(stream("TCPRoute", target("tcp"), target("web")),)), connection=plain),
+            listener(1053, server("udp", "udp", streams=(stream("UDPRoute", target("tcp"), target("web")),)), transport="udp"),
+        ],
+        BACKENDS,
+        SECRETS,
+    )
