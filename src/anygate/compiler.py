@@ -89,8 +89,7 @@ class CompileCache:
 
     def kind(self, manifest: Manifest, make: Callable[[], Kind | None]) -> Kind | None:
         """A validated object: the last one if the same text stands in the same place."""
-        span = manifest.span()
-        key = (id(manifest.value), span.file.name, span.line, manifest.tree.offset)
+        key = (id(manifest.value), manifest.file.name, manifest.start(), manifest.tree.offset)
         found = self._kinds.get(key) or make()
         if found is not None:
             self._next[key] = found
@@ -140,13 +139,16 @@ def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCa
 
 
 def build_snapshot(
-    model: Model, report: Report, placement: Placement = AS_WRITTEN, cache: CompileCache | None = None
+    model: Model,
+    report: Report,
+    placement: Placement = AS_WRITTEN,
+    cache: CompileCache | None = None,
+    sources: Iterable[SourceFile] = (),
 ) -> Snapshot:
-    """Build Envoy's resources; what Envoy would refuse is left out and reported."""
+    """Build Envoy's resources; what Envoy would refuse is left out and reported with its line of the sources."""
     built: Built = build(model, placement, cache.build if cache else None)
-    files: dict[str, SourceFile] = {}
     for refusal in built.refused:
-        _report_refusal(refusal, files, report)
+        _report_refusal(refusal, sources, report)
     return built.snapshot
 
 
@@ -157,7 +159,7 @@ def compile_sources(
     report = Report()
     sources = tuple(sources)
     read = read_sources(sources, report, cache)
-    snapshot = build_snapshot(read.model, report, placement, cache)
+    snapshot = build_snapshot(read.model, report, placement, cache, sources)
     return Result(read.model, snapshot, read.outcomes, report.diagnostics)
 
 
@@ -218,19 +220,19 @@ def _verdict(status: Mapping[str, Any]) -> Verdict:
     return Verdict.PARTLY if any(one["status"] == "True" for one in accepted) else Verdict.REFUSED
 
 
-def _report_refusal(refusal: Refusal, files: dict[str, SourceFile], report: Report) -> None:
+def _report_refusal(refusal: Refusal, sources: Iterable[SourceFile], report: Report) -> None:
     origin: Origin = refusal.origin
     report.add(
         ENVOY_WOULD_REFUSE,
         f"{origin.object}: {refusal.text}",
-        origin_span(origin),
+        origin_span(origin, sources),
         object=ObjectRef("", origin.kind, origin.namespace, origin.name),
     )
 
 
-def origin_span(origin: Origin) -> Span | None:
-    """The place of an origin as a span of one character, without the file's text."""
+def origin_span(origin: Origin, sources: Iterable[SourceFile] = ()) -> Span | None:
+    """The place of an origin as a span of one character, in the source it came from if that is at hand."""
     if not origin.file:
         return None
-    file = SourceFile(origin.file, "")
+    file = next((source for source in sources if source.name == origin.file), None) or SourceFile(origin.file, "")
     return Span(file, origin.line, origin.column, origin.line, origin.column + 1)

@@ -200,13 +200,18 @@ class Generator:
 
     def rule(self, route: str, at: int) -> HttpRule:
         matches = tuple(self.match(route) for _ in range(self.random.choice([0, 1, 1, 1, 2, 3])))
+        action = self.action(route)
+        rewrite = self.rewrite("rule.internal") if self.maybe(0.4) else None
+        if rewrite and isinstance(action, Forward) and _rewrites_host(action):
+            # A route's own host overrides the one of its weighted cluster in Envoy.
+            rewrite = Rewrite(path=rewrite.path)
         return HttpRule(
             origin=self.origin("HTTPRoute", route, f"spec.rules[{at}]"),
             name=str(at),
             matches=matches,
-            action=self.action(route),
+            action=action,
             request_headers=self.edit() if self.maybe(0.3) else None,
-            rewrite=self.rewrite() if self.maybe(0.4) else None,
+            rewrite=rewrite,
         )
 
     def match(self, route: str) -> HttpMatch:
@@ -274,7 +279,7 @@ class Generator:
             backend=self.random.choice([*(["b0", "b1", "b2", "b3"] * 4), "", "empty"]),
             weight=self.random.choice([0, 1, 1, 1, 1, 1, 3, 3]),
             request_headers=self.edit() if self.maybe(0.2) else None,
-            rewrite=self.rewrite() if alone else None,
+            rewrite=self.rewrite("target.internal") if alone else None,
             redirect=self.redirect(route) if self.maybe(0.05) else None,
         )
 
@@ -301,10 +306,10 @@ class Generator:
         value = self.random.choice(["/", "/x", "/x/", "/x/y", "/a%20c", "/x\\y" if kind == "full" else ""])
         return PathRewrite(kind=kind, value=value)  # type: ignore[arg-type]
 
-    def rewrite(self) -> Rewrite:
+    def rewrite(self, host: str) -> Rewrite:
         where = self.random.choice(["", "", "host", "header"])
         return Rewrite(
-            host="up.internal" if where == "host" else "",
+            host=host if where == "host" else "",
             host_header="x-a" if where == "header" and self.maybe(0.3) else "",
             path=self.path_rewrite(regex=True) if self.maybe(0.7) else None,
         )
@@ -368,3 +373,8 @@ class Generator:
         parts = [f"{self.random.choice(PARAMETERS)}={self.random.choice(VALUES)}" for _ in self.some(0, 3)]
         parts += self.random.sample(["q", "p", "", "=1"], self.random.choice([0, 0, 1]))
         return self.random.choice("&&&;").join(parts).replace(" ", "+")
+
+
+def _rewrites_host(action: Forward) -> bool:
+    """Whether one of several targets has a host of its own."""
+    return len(action.targets) > 1 and any(target.rewrite and target.rewrite.host for target in action.targets)

@@ -211,12 +211,14 @@ def _report(answer: Explanation, request: Request, got: Outcome) -> str:
     return f"{render_text(answer)}{sent}\nexplain: {wanted}\nenvoy:   {got}\n"
 
 
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+def _reserve_port(stack: AsyncExitStack) -> int:
+    """Take a port that Envoy can bind too, and keep it from everybody else's connections until the end."""
+    probe = stack.enter_context(socket.socket())
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    probe.bind(("127.0.0.1", 0))
+    port: int = probe.getsockname()[1]
+    return port
 
 
 def _certificate() -> Certificate:
@@ -244,9 +246,9 @@ async def _run(seed: int) -> Compared:
     generator = Generator(seed)
     gateways = tuple(generator.gateway(f"g{at}") for at in range(SETS))
     names = [listener.name for gateway in gateways for listener in gateway.listeners]
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
-    placement = Placement("127.0.0.1", {name: Socket("127.0.0.1", port) for name, port in ports.items()})
     async with AsyncExitStack() as stack:
+        ports = {name: _reserve_port(stack) for name in names}
+        placement = Placement("127.0.0.1", {name: Socket("127.0.0.1", port) for name, port in ports.items()})
         model = Model(gateways=gateways, backends=await _backends(stack), secrets=(_certificate(),))
         built = build(model, placement)
         assert not built.refused

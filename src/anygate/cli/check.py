@@ -1,17 +1,25 @@
 """`anygate check`: read manifests and say what is wrong with them."""
 
 import sys
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from anygate.diagnostics import Diagnostic
 
 
 def check(
-    *paths: str, format: Literal["text", "json", "github", "sarif"] = "text", strict: bool = False  # noqa: A002
+    *path: str,
+    format: Literal["text", "json", "github", "sarif"] = "text",  # noqa: A002
+    strict: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
     """Check manifests without running them. Exits with 1 when there are errors.
 
     Parameters
     ----------
-    paths
+    path
         Files, folders (searched for *.yaml, *.yml and *.json) or - for standard input.
     format
         How findings are printed: text, json, github (workflow commands) or sarif.
@@ -23,10 +31,10 @@ def check(
     from anygate.errors import UsageError
     from anygate.manifests import load_sources
 
-    if not paths:
+    if not path:
         raise UsageError("name a file or folder to check, or - for standard input")
     report = Report()
-    sources = load_sources(paths, report, stdin=sys.stdin.buffer)
+    sources = load_sources(path, report, stdin=sys.stdin.buffer)
     result = compile_sources(sources)
     report.extend(result.diagnostics)
     found = report.diagnostics
@@ -35,7 +43,7 @@ def check(
     return 1 if any(one.severity in failing for one in found) else 0
 
 
-def _print(found, format: str, files: int, objects: int) -> None:  # type: ignore[no-untyped-def]  # noqa: A002
+def _print(found: "Sequence[Diagnostic]", format: str, files: int, objects: int) -> None:  # noqa: A002
     if format == "json":
         from anygate.diagnostics.render_json import render_json
 

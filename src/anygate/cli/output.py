@@ -2,10 +2,15 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from anygate.diagnostics import Diagnostic
 from anygate.diagnostics.render_text import render_summary, render_text
+
+_PATIENCE = 1.0
+"""Seconds that pass before a step is worth a word."""
 
 
 def wants_colour(stream: object) -> bool:
@@ -26,3 +31,31 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
 def say(text: str) -> None:
     """Print a word to standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def show_step(text: str) -> Iterator[None]:
+    """Show what is being done if it takes over a second and somebody is looking."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    turn = threading.Lock()
+    with ExitStack() as stack:
+
+        def show() -> None:
+            from rich.console import Console
+
+            with turn:
+                if not is_over:
+                    stack.enter_context(Console(stderr=True).status(text))
+
+        is_over = False
+        timer = threading.Timer(_PATIENCE, show)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            with turn:
+                is_over = True

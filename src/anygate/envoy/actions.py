@@ -6,11 +6,13 @@ DirectResponseAction, RetryPolicy).
 
 from datetime import timedelta
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import bool_value, build, uint32
+from anygate.envoy.api import bool_value, typed, uint32
 from anygate.envoy.edits import build_header_fields, build_path_rewrite, literal, then
 from anygate.envoy.names import UNRESOLVED
+from anygate.envoy.refusal import CannotBuild
 from anygate.model.edit import Redirect, Respond, Rewrite
 from anygate.model.match import PathMatch
 from anygate.model.retry import Retry
@@ -20,6 +22,7 @@ _ROUTE = "envoy.config.route.v3."
 _MILLION = 1_000_000
 _TOTAL_WEIGHT = 2**32 - 1
 _FAULT = 500
+_HOST_CHOICES = 5
 _WELL_KNOWN = {"http": 80, "https": 443}
 _REDIRECTS = {
     301: "MOVED_PERMANENTLY",
@@ -95,14 +98,14 @@ def _rule_edits(rule: HttpRule) -> dict[str, Any]:
     }
 
 
-def _redirecting(
-    rule: HttpRule, redirect: Redirect, path: PathMatch | None, way: Way
-) -> list[Variant]:
+def _redirecting(rule: HttpRule, redirect: Redirect, path: PathMatch | None, way: Way) -> list[Variant]:
     """Build a redirect with the port that the Gateway API's HTTPRequestRedirectFilter asks for.
 
     Envoy keeps the port of the request's own host unless it is given one, and shows a port it is given even where
     the scheme implies it. A host that carries a port is therefore matched first where another port has to be shown.
     """
+    if redirect.status not in _REDIRECTS:
+        raise CannotBuild(redirect.origin, f"Envoy has no redirect with status {redirect.status}")
     scheme = redirect.scheme or way.scheme
     port = redirect.port or (_WELL_KNOWN.get(redirect.scheme, way.port) if redirect.scheme else way.port)
     if not redirect.host:
@@ -114,7 +117,7 @@ def _redirecting(
     fields = {
         "scheme_redirect": redirect.scheme or None,
         "host_redirect": redirect.host or None,
-        "response_code": _REDIRECTS.get(redirect.status, "FOUND"),
+        "response_code": _REDIRECTS[redirect.status],
         **rewritten,
     }
     edits = _rule_edits(rule)
@@ -212,9 +215,7 @@ def _build_weights(targets: tuple[BackendTarget, ...], rule: HttpRule | None) ->
     ]
 
 
-def _build_rewrites(
-    rule: HttpRule, second: Rewrite | None, path: PathMatch | None
-) -> dict[str, Any]:
+def _build_rewrites(rule: HttpRule, second: Rewrite | None, path: PathMatch | None) -> dict[str, Any]:
     """Build the rewrites of a rule and of its target, which holds where both say something."""
     hosts: dict[str, Any] = {}
     paths: dict[str, Any] = {}
@@ -271,19 +272,26 @@ def build_retry(retry: Retry | None, timeouts: Timeouts) -> dict[str, Any]:
         "per_try_timeout": retry.per_try_timeout if retry.per_try_timeout is not None else timeouts.attempt,
         "retriable_status_codes": retry.statuses,
         "retry_back_off": None if first is None else {"base_interval": first, "max_interval": retry.max_backoff},
-        "retry_host_predicate": [
-            {
-                "name": "envoy.retry_host_predicates.previous_hosts",
-                "typed_config": _previous_hosts(),
-            }
-        ],
-        "host_selection_retry_max_attempts": 5,
+        "retry_priority": _retry_priority(retry.attempts_per_priority),
+        "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": _other_host()}],
+        "host_selection_retry_max_attempts": _HOST_CHOICES,
     }
 
 
-def _previous_hosts() -> Any:
-    name = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    return build("google.protobuf.Any", type_url=f"type.googleapis.com/{name}")
+@cache
+def _other_host() -> Any:
+    """Choose another endpoint than the ones that failed, while there is any."""
+    return typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")
+
+
+def _retry_priority(attempts: int) -> dict[str, Any] | None:
+    """Build when the next priority is tried: after so many attempts on one, rather than when it is unhealthy."""
+    if not attempts:
+        return None
+    config = typed(
+        "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", update_frequency=attempts
+    )
+    return {"name": "envoy.retry_priorities.previous_priorities", "typed_config": config}
 
 
 def build_hash_policy(policy: HashPolicy) -> dict[str, Any]:

@@ -23,9 +23,7 @@ def build_load_balancing(balancing: LoadBalancing, *, weighted_groups: bool) -> 
             fallback_policy=fallback,
         )
         chosen = {"name": "envoy.load_balancing_policies.override_host", "typed_config": config}
-    return build(
-        "envoy.config.cluster.v3.LoadBalancingPolicy", policies=[{"typed_extension_config": chosen}]
-    )
+    return build("envoy.config.cluster.v3.LoadBalancingPolicy", policies=[{"typed_extension_config": chosen}])
 
 
 def _policy(balancing: LoadBalancing, weighted_groups: bool) -> dict[str, Any]:

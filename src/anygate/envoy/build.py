@@ -9,8 +9,16 @@ from typing import NamedTuple
 import msgspec
 
 from anygate.envoy.actions import Way
+from anygate.envoy.api import serialise
 from anygate.envoy.checked import Refusal, serialised
-from anygate.envoy.clusters import build_cluster, has_endpoint_discovery
+from anygate.envoy.clusters import (
+    ClusterShape,
+    build_cluster,
+    build_cluster_shape,
+    cluster_shape,
+    has_endpoint_discovery,
+)
+from anygate.envoy.constraints import check
 from anygate.envoy.endpoints import build_load_assignment
 from anygate.envoy.filters.filter import Scope
 from anygate.envoy.listeners import build_listeners, plain_servers, secure_servers
@@ -156,14 +164,12 @@ class _Build:
         return found
 
     def _add_backends(self) -> None:
-        key = _BackendKey(
-            frozenset(self._secrets), self._placement.system_authorities, self._preserves_case()
-        )
-        trust = Trust(self._secrets, self._placement.system_authorities)
+        key = _BackendKey(frozenset(self._secrets), self._placement.system_authorities, self._preserves_case())
+        shapes = _ClusterShapes(Trust(self._secrets, self._placement.system_authorities), key.preserve_case)
         known = self._cache.backends if self._cache.backend_key == key else {}
         used: dict[int, _BuiltBackend] = {}
         for backend in (*self._model.backends, *self._merged_backends()):
-            made = known.get(id(backend)) or _build_backend(backend, trust, key.preserve_case)
+            made = known.get(id(backend)) or _build_backend(backend, shapes)
             used[id(backend)] = made
             self._refused.extend(made.refused)
             for each in made.resources:
@@ -185,20 +191,40 @@ class _Build:
         return any(server.http.http1_preserve_case for listener in listeners for server in listener.servers)
 
 
-def _build_backend(backend: Backend, trust: Trust, preserve_case: bool) -> _BuiltBackend:
-    refused: list[Refusal] = []
+class _ClusterShapes:
+    """The shapes of this build's clusters, each built and checked once."""
+
+    def __init__(self, trust: Trust, preserve_case: bool) -> None:
+        self._trust = trust
+        self._preserve_case = preserve_case
+        self._built: dict[ClusterShape, tuple[bytes, tuple[str, ...]]] = {}
+
+    def of(self, backend: Backend) -> tuple[bytes, tuple[str, ...]]:
+        """The serialised shape of a backend's cluster, and what Envoy would refuse about it."""
+        shape = cluster_shape(backend, preserve_case=self._preserve_case)
+        found = self._built.get(shape)
+        if found is None:
+            found = self._built[shape] = self._build(shape, backend.origin)
+        return found
+
+    def _build(self, shape: ClusterShape, origin: Origin) -> tuple[bytes, tuple[str, ...]]:
+        try:
+            built = build_cluster_shape(shape, origin, self._trust)
+        except CannotBuild as problem:
+            return b"", (problem.text,)
+        built.name = "shape"  # enough of a name for the check
+        wrong = tuple(f"{each.path} {each.text}" for each in check(built))
+        built.ClearField("name")
+        return serialise(built), wrong
+
+
+def _build_backend(backend: Backend, shapes: _ClusterShapes) -> _BuiltBackend:
     name = cluster_name(backend)
-    try:
-        cluster = build_cluster(backend, trust, preserve_case=preserve_case)
-    except CannotBuild as problem:
-        return _BuiltBackend(backend, (), (Refusal(problem.origin, name, problem.text),))
-    bodies = [(CLUSTER, serialised(cluster, backend.origin, name, refused))]
+    shape, wrong = shapes.of(backend)
+    refused = [Refusal(backend.origin, name, text) for text in wrong]
+    own = serialised(build_cluster(backend), backend.origin, name, refused)
+    made = [resource(CLUSTER, name, shape + own)] if own is not None else []
     if has_endpoint_discovery(backend):
-        assignment = build_load_assignment(name, backend.groups)
-        bodies.append((ENDPOINTS, serialised(assignment, backend.origin, name, refused)))
-    if refused:
-        return _BuiltBackend(backend, (), tuple(refused))
-    made = tuple(resource(type_url, name, body) for type_url, body in bodies if body is not None)
-    return _BuiltBackend(backend, made, ())
-
-
+        assignment = serialised(build_load_assignment(name, backend.groups), backend.origin, name, refused)
+        made += [resource(ENDPOINTS, name, assignment)] if assignment is not None else []
+    return _BuiltBackend(backend, () if refused else tuple(made), tuple(refused))

@@ -5,16 +5,19 @@ envoy/extensions/clusters/dns/v3/dns_cluster.proto.
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from anygate.envoy.api import any_of, build, double, struct, typed, uint32
 from anygate.envoy.balancing import build_load_balancing
 from anygate.envoy.endpoints import build_load_assignment, needs_dns
-from anygate.envoy.health import build_active_check, build_passive_check
+from anygate.envoy.health import CHECK_METHODS, build_active_check, build_passive_check
 from anygate.envoy.http_connection import ADS, build_http2_options, build_preserved_case
 from anygate.envoy.names import ORIGIN, cluster_name
+from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.tls import Trust, build_client_tls, tls_socket
 from anygate.model.backend import Backend, CircuitBreaker, Connection
+from anygate.model.origin import Origin
+from anygate.model.tls import ClientTls
 
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _BUFFER_LIMIT = 32_768
@@ -33,32 +36,73 @@ _SOL_SOCKET, _SO_SNDBUF, _SO_RCVBUF = 1, 7, 8
 _SESSION_STATUSES = ("UNKNOWN", "HEALTHY", "DEGRADED", "DRAINING")
 
 
-def build_cluster(backend: Backend, trust: Trust, *, preserve_case: bool = False) -> Any:
-    """Build the Cluster of one backend; `preserve_case` keeps the case of header names in answers."""
+class ClusterShape(NamedTuple):
+    """All of a cluster but its name and its endpoints; most backends of a model share a few shapes."""
+
+    protocol: str
+    websocket: bool
+    dynamic: bool
+    sticky: bool
+    tls: ClientTls | None
+    connection: Connection
+    weighted: bool
+    knows_hostnames: bool
+    probed_as: str
+    preserve_case: bool
+
+
+def cluster_shape(backend: Backend, *, preserve_case: bool = False) -> ClusterShape:
+    """The shape of a backend's cluster; `preserve_case` keeps the case of header names in answers."""
     connection = backend.connection
+    return ClusterShape(
+        backend.protocol,
+        backend.websocket,
+        backend.dynamic,
+        backend.sticky,
+        backend.tls,
+        connection,
+        weighted=len(backend.groups) > 1 and not connection.balancing.prefer_local_zone,
+        knows_hostnames=backend.tls is not None and _knows_hostnames(backend),
+        probed_as=backend.service if connection.active_check else "",
+        preserve_case=preserve_case,
+    )
+
+
+def build_cluster_shape(shape: ClusterShape, origin: Origin, trust: Trust) -> Any:
+    """Build the part of a Cluster that its shape decides. Raises CannotBuild with the origin of the first backend."""
+    connection = shape.connection
     cluster = build(
         "envoy.config.cluster.v3.Cluster",
-        name=cluster_name(backend),
-        metadata={"filter_metadata": {ORIGIN: struct(_origin(backend))}},
-        **_discovery(backend),
         connect_timeout=connection.connect_timeout or _CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _BUFFER_LIMIT),
         circuit_breakers=build_circuit_breakers(connection.circuit_breaker),
         outlier_detection=build_passive_check(connection.passive_check) if connection.passive_check else None,
-        health_checks=_active_checks(backend),
-        common_lb_config=_common_balancing(backend),
+        health_checks=_active_checks(shape, origin),
+        common_lb_config=_common_balancing(shape),
+        load_balancing_policy=None
+        if shape.dynamic
+        else build_load_balancing(connection.balancing, weighted_groups=shape.weighted),
         upstream_connection_options=_keepalive(connection),
         upstream_bind_config=_bind(connection),
         preconnect_policy=_preconnect(connection),
-        transport_socket=_transport_socket(backend, trust),
+        transport_socket=_transport_socket(shape, trust),
         # An endpoint that discovery removed is gone, whatever its last health check said.
         ignore_health_on_host_removal=True,
-        dns_lookup_family=_FAMILIES[connection.dns.family] if backend.dynamic else None,
+        dns_lookup_family=_FAMILIES[connection.dns.family] if shape.dynamic else None,
     )
-    if backend.protocol not in ("tcp", "udp"):
-        options = build_http_options(backend, preserve_case=preserve_case)
-        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(any_of(options))
+    if shape.protocol not in ("tcp", "udp"):
+        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(any_of(build_http_options(shape)))
     return cluster
+
+
+def build_cluster(backend: Backend) -> Any:
+    """Build what a Cluster has of its own; its shape is merged with it."""
+    return build(
+        "envoy.config.cluster.v3.Cluster",
+        name=cluster_name(backend),
+        metadata={"filter_metadata": {ORIGIN: struct(_origin(backend))}},
+        **_discovery(backend),
+    )
 
 
 def has_endpoint_discovery(backend: Backend) -> bool:
@@ -66,28 +110,26 @@ def has_endpoint_discovery(backend: Backend) -> bool:
     return not backend.dynamic and not needs_dns(backend)
 
 
-def build_http_options(backend: Backend, *, preserve_case: bool = False) -> Any:
+def build_http_options(shape: ClusterShape) -> Any:
     """Build the HttpProtocolOptions: which HTTP is spoken with the backend."""
-    connection = backend.connection
-    http1 = {"header_key_format": build_preserved_case()} if preserve_case else {}
+    connection, tls = shape.connection, shape.tls
+    http1 = {"header_key_format": build_preserved_case()} if shape.preserve_case else {}
     http2 = build_http2_options(connection.http2)
     # A WebSocket over HTTP/2 is an extended CONNECT (RFC 8441).
-    http2.allow_connect = backend.websocket
-    tls = backend.tls
+    http2.allow_connect = shape.websocket
     # Envoy refuses a dynamic_forward_proxy cluster without both, even when it speaks no TLS.
-    auto_sni = backend.dynamic or (tls is not None and tls.auto_sni and not _knows_hostnames(backend))
+    auto_sni = shape.dynamic or (tls is not None and tls.auto_sni and not shape.knows_hostnames)
     verify = auto_sni and not (tls is not None and tls.insecure)
+    breaker = connection.circuit_breaker
     return build(
         _HTTP_OPTIONS,
         common_http_protocol_options={
             "idle_timeout": connection.idle_timeout,
             "max_connection_duration": connection.max_connection_duration,
-            "max_requests_per_connection": uint32(connection.circuit_breaker.requests_per_connection)
-            if connection.circuit_breaker
-            else None,
+            "max_requests_per_connection": uint32(breaker.requests_per_connection) if breaker else None,
         },
         upstream_http_protocol_options={"auto_sni": True, "auto_san_validation": verify} if auto_sni else None,
-        **_protocol(backend, http1, http2),
+        **_protocol(shape, http1, http2),
     )
 
 
@@ -127,10 +169,8 @@ def _discovery(backend: Backend) -> dict[str, Any]:
     """Build where endpoints come from. EDS carries addresses only, so names are resolved by a DNS cluster."""
     if backend.dynamic:
         return {**_dynamic(backend), "lb_policy": "CLUSTER_PROVIDED"}
-    weighted = len(backend.groups) > 1 and not backend.connection.balancing.prefer_local_zone
-    balancing = build_load_balancing(backend.connection.balancing, weighted_groups=weighted)
     if not needs_dns(backend):
-        return {"type": "EDS", "eds_cluster_config": {"eds_config": ADS}, "load_balancing_policy": balancing}
+        return {"type": "EDS", "eds_cluster_config": {"eds_config": ADS}}
     dns = backend.connection.dns
     config = typed(
         "envoy.extensions.clusters.dns.v3.DnsCluster",
@@ -141,7 +181,6 @@ def _discovery(backend: Backend) -> dict[str, Any]:
     return {
         "cluster_type": {"name": "envoy.clusters.dns", "typed_config": config},
         "load_assignment": build_load_assignment(cluster_name(backend), backend.groups),
-        "load_balancing_policy": balancing,
     }
 
 
@@ -159,13 +198,13 @@ def _dynamic(backend: Backend) -> dict[str, Any]:
     return {"cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": config}}
 
 
-def _protocol(backend: Backend, http1: dict[str, Any], http2: Any) -> dict[str, Any]:
+def _protocol(shape: ClusterShape, http1: dict[str, Any], http2: Any) -> dict[str, Any]:
     """Build the choice of HTTP version; `auto` needs ALPN, hence TLS, and is HTTP/1.1 without."""
-    if backend.connection.use_client_protocol:
+    if shape.connection.use_client_protocol:
         return {"use_downstream_protocol_config": {"http_protocol_options": http1, "http2_protocol_options": http2}}
-    if backend.protocol == "http2":
+    if shape.protocol == "http2":
         return {"explicit_http_config": {"http2_protocol_options": http2}}
-    if backend.protocol == "auto" and backend.tls is not None:
+    if shape.protocol == "auto" and shape.tls is not None:
         return {"auto_config": {"http_protocol_options": http1, "http2_protocol_options": http2}}
     return {"explicit_http_config": {"http_protocol_options": http1}}
 
@@ -178,12 +217,12 @@ def _knows_hostnames(backend: Backend) -> bool:
     return needs_dns(backend) or any(endpoint.hostname for endpoint in hosts)
 
 
-def _transport_socket(backend: Backend, trust: Trust) -> dict[str, Any] | None:
+def _transport_socket(shape: ClusterShape, trust: Trust) -> dict[str, Any] | None:
     inner = None
-    if backend.tls is not None:
-        alpn = () if backend.connection.use_client_protocol else _ALPN.get(backend.protocol, ())
-        inner = tls_socket(build_client_tls(backend.tls, trust, alpn, by_endpoint=_knows_hostnames(backend)))
-    version = backend.connection.proxy_protocol
+    if shape.tls is not None:
+        alpn = () if shape.connection.use_client_protocol else _ALPN.get(shape.protocol, ())
+        inner = tls_socket(build_client_tls(shape.tls, trust, alpn, by_endpoint=shape.knows_hostnames))
+    version = shape.connection.proxy_protocol
     if not version:
         return inner
     raw = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
@@ -195,19 +234,24 @@ def _transport_socket(backend: Backend, trust: Trust) -> dict[str, Any] | None:
     return {"name": "envoy.transport_sockets.upstream_proxy_protocol", "typed_config": config}
 
 
-def _active_checks(backend: Backend) -> list[Any]:
-    check = backend.connection.active_check
+def _active_checks(shape: ClusterShape, origin: Origin) -> list[Any]:
+    check = shape.connection.active_check
     if check is None:
         return []
-    return [build_active_check(check, backend.service, http2=backend.protocol == "http2")]
+    http2 = shape.protocol == "http2"
+    if check.kind == "grpc" and not http2:
+        raise CannotBuild(origin, "a gRPC health check needs a backend that speaks HTTP/2")
+    if check.http is not None and check.http.method.upper() not in CHECK_METHODS:
+        raise CannotBuild(origin, f"a health check cannot use the method {check.http.method}")
+    return [build_active_check(check, shape.probed_as, http2=http2)]
 
 
-def _common_balancing(backend: Backend) -> dict[str, Any] | None:
-    panic = backend.connection.panic_threshold
+def _common_balancing(shape: ClusterShape) -> dict[str, Any] | None:
+    panic = shape.connection.panic_threshold
     fields: dict[str, Any] = {}
     if panic is not None:
         fields["healthy_panic_threshold"] = {"value": float(panic)}
-    if backend.sticky:
+    if shape.sticky:
         # Without this a session leaves an endpoint the moment it starts draining.
         fields["override_host_status"] = {"statuses": _SESSION_STATUSES}
     return fields or None
@@ -250,5 +294,3 @@ def _preconnect(connection: Connection) -> dict[str, Any] | None:
 
 def _seconds(span: timedelta | None) -> int | None:
     return None if span is None else max(1, round(span.total_seconds()))
-
-

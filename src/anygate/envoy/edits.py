@@ -54,9 +54,7 @@ def build_mutations(edit: HeaderEdit, origin: Origin) -> list[Any]:
     return removed + [build(_MUTATION, append=_option(*change)) for change in _changes(edit)]
 
 
-def build_path_rewrite(
-    rewrite: PathRewrite | None, matched: PathMatch | None, origin: Origin
-) -> dict[str, Any]:
+def build_path_rewrite(rewrite: PathRewrite | None, matched: PathMatch | None, origin: Origin) -> dict[str, Any]:
     """Build the path rewrite of a RouteAction or a RedirectAction. The query stays in every case."""
     if rewrite is None:
         return {}

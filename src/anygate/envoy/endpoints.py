@@ -22,9 +22,7 @@ def is_address(host: str) -> bool:
 def needs_dns(backend: Backend) -> bool:
     """Whether any endpoint is a name, which EDS cannot carry."""
     return any(
-        not endpoint.unix and not is_address(endpoint.host)
-        for group in backend.groups
-        for endpoint in group.endpoints
+        not endpoint.unix and not is_address(endpoint.host) for group in backend.groups for endpoint in group.endpoints
     )
 
 

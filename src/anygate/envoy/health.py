@@ -8,6 +8,9 @@ from typing import Any
 from anygate.envoy.api import bool_value, build, uint32
 from anygate.model.backend import ActiveCheck, PassiveCheck
 
+CHECK_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH")
+"""The methods that Envoy can probe with."""
+
 
 def build_active_check(check: ActiveCheck, host: str, *, http2: bool) -> Any:
     """Build a HealthCheck. `host` is asked for where neither the check nor the endpoint names one."""
@@ -56,7 +59,7 @@ def _probe(check: ActiveCheck, host: str, http2: bool) -> dict[str, Any]:
         "http_health_check": {
             "host": http.host or host,
             "path": http.path,
-            "method": http.method,
+            "method": http.method.upper(),
             "expected_statuses": [{"start": status, "end": status + 1} for status in sorted(set(http.statuses))],
             "receive": [_payload(http.expected_text.encode())] if http.expected_text else [],
             "codec_client_type": "HTTP2" if http2 else None,

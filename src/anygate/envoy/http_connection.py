@@ -35,7 +35,8 @@ _REQUEST_IDS = {
     "generate": (True, False),
     "disable": (False, False),
 }
-_ALT_SVC_AGE = 86400
+_CERTIFICATE_PARTS = {"subject", "cert", "chain", "dns", "uri", "issuer"}
+_ALT_SVC_AGE = 86_400
 
 
 class ConnectionOptions(NamedTuple):
@@ -74,7 +75,7 @@ def build_http_connection(
         generate_request_id=bool_value(generate),
         preserve_external_request_id=preserve,
         forward_client_cert_details=certificate,
-        set_current_client_cert_details=_certificate_details(http),
+        set_current_client_cert_details=_certificate_details(server),
         access_log=build_access_log(options.access_log),
         **_client_address(http, server),
     )
@@ -89,9 +90,7 @@ def over_http3(manager: Any) -> Any:
     return made
 
 
-def build_filter_chain(
-    server: Server, rules: Sequence[HttpRule], http3_port: int = 0
-) -> list[dict[str, Any]]:
+def build_filter_chain(server: Server, rules: Sequence[HttpRule], http3_port: int = 0) -> list[dict[str, Any]]:
     """Build the HTTP filters in their order, the router last."""
     made = [
         {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled}
@@ -235,11 +234,10 @@ def _late_mutations(server: Server, http3_port: int) -> list[dict[str, Any]]:
     return [{"name": "anygate/late-response-headers", "typed_config": config}]
 
 
-def _certificate_details(http: HttpServer) -> dict[str, Any] | None:
+def _certificate_details(server: Server) -> dict[str, Any] | None:
     """Build which parts of the client's certificate `x-forwarded-client-cert` shows."""
-    if not http.client_certificate_details:
-        return None
-    shown: dict[str, Any] = {name.lower(): True for name in http.client_certificate_details}
-    if "subject" in shown:
-        shown["subject"] = bool_value(True)
-    return shown
+    wanted = [name.lower() for name in server.http.client_certificate_details]
+    for name in wanted:
+        if name not in _CERTIFICATE_PARTS:
+            raise CannotBuild(server.origin, f"there is no part {name} of a client certificate to forward")
+    return {name: bool_value(True) if name == "subject" else True for name in wanted} or None

@@ -7,7 +7,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/listener_fil
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import any_of, build, struct, typed, uint32
+from anygate.envoy.api import any_of, bool_value, build, struct, typed, uint32
 from anygate.envoy.checked import Refusal, refusals
 from anygate.envoy.clusters import build_keepalive, build_socket_buffers
 from anygate.envoy.http_connection import ConnectionOptions, build_http_connection, over_http3
@@ -46,9 +46,7 @@ class _Chain(NamedTuple):
     stream: StreamRoute | None = None
 
 
-def build_listeners(
-    listener: Listener, placement: Placement, secrets: Secrets
-) -> tuple[list[Any], list[Refusal]]:
+def build_listeners(listener: Listener, placement: Placement, secrets: Secrets) -> tuple[list[Any], list[Refusal]]:
     """Build the Envoy listeners of one port: one, and one more on UDP where a server speaks HTTP/3."""
     if listener.transport == "udp":
         return [_build_udp(listener, placement)], []
@@ -98,6 +96,7 @@ def _build_tcp(listener: Listener, placement: Placement, secrets: Secrets, found
         address=_address(placement.socket(listener), "TCP"),
         metadata=_metadata(listener),
         traffic_direction="INBOUND",
+        enable_reuse_port=bool_value(False) if placement.exclusive else None,
         per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _BUFFER_LIMIT),
         max_connections_to_accept_per_socket_event=uint32(connection.max_accept_per_event),
         socket_options=build_socket_buffers(connection.socket_buffer_limit),

@@ -6,34 +6,70 @@ CookieMatcher) and envoy/type/matcher/v3/string.proto.
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from anygate.envoy.api import bool_value, build
+from anygate.envoy.api import bool_value, build, serialise
+from anygate.envoy.constraints import Violation, check
 from anygate.envoy.refusal import CannotBuild
-from anygate.envoy.regex import checked_regex
+from anygate.envoy.regex import checked_regex, not_a_regex, problem_of
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 from anygate.model.origin import Origin
 
 _ROUTE = "envoy.config.route.v3."
 _NO_RANGE = 'Envoy compares only headers by range, so "{}" cannot be matched'
+_Values = tuple[ValueMatch, ...]
 _ANYTHING = {"safe_regex": {"regex": ".*"}}
 
 
-def build_route_match(match: HttpMatch | None) -> Any:
-    """Build a RouteMatch; None matches every request."""
+class BuiltMatch(NamedTuple):
+    """A serialised RouteMatch, with what Envoy would refuse about it."""
+
+    body: bytes
+    wrong: tuple[Violation, ...] = ()
+
+
+def build_route_match(match: HttpMatch | None) -> BuiltMatch:
+    """Build a RouteMatch; None matches every request.
+
+    The path and the other conditions are built apart: many matches share a method or a header, few a path.
+    """
     if match is None:
-        return build(_ROUTE + "RouteMatch", prefix="/")
-    headers = [build_header_match(value, match.origin) for value in match.headers]
-    if match.method:
-        headers.insert(0, _method(match.method))
-    headers.extend(_inverted_query(value, match.origin) for value in match.query if value.invert)
-    return build(
+        return _EVERYTHING
+    built = build(_ROUTE + "RouteMatch", **build_path(match.path, match.origin))
+    wrong = tuple(check(built))
+    if not (match.method or match.headers or match.query or match.cookies):
+        return BuiltMatch(serialise(built), wrong)
+    try:
+        rest = _build_conditions(match.method, match.headers, match.query, match.cookies)
+    except _UnbuildableError as problem:
+        raise CannotBuild(match.origin, str(problem)) from problem
+    return BuiltMatch(serialise(built) + rest.body, wrong + rest.wrong)
+
+
+_EVERYTHING = BuiltMatch(b"\n\x01/")  # prefix: "/"
+
+
+@lru_cache(maxsize=8192)
+def _build_conditions(method: str, headers: _Values, query: _Values, cookies: _Values) -> BuiltMatch:
+    """Build the part of a RouteMatch that is not about the path."""
+    wanted = [_build_header_match(value) for value in headers]
+    if method:
+        wanted.insert(0, _header(":method", string_match={"exact": method}))
+    wanted.extend(_inverted_query(value) for value in query if value.invert)
+    built = build(
         _ROUTE + "RouteMatch",
-        **build_path(match.path, match.origin),
-        headers=headers,
-        query_parameters=[build_query_match(value, match.origin) for value in match.query if not value.invert],
-        cookies=[build_cookie_match(value, match.origin) for value in match.cookies],
+        prefix="/",  # enough of a path for the check
+        headers=wanted,
+        query_parameters=[_build_query_match(value) for value in query if not value.invert],
+        cookies=[_build_cookie_match(value) for value in cookies],
     )
+    wrong = tuple(check(built))
+    built.ClearField("prefix")
+    return BuiltMatch(serialise(built), wrong)
+
+
+class _UnbuildableError(ValueError):
+    """A condition that Envoy has no configuration for."""
 
 
 def build_path(path: PathMatch | None, origin: Origin) -> dict[str, Any]:
@@ -53,6 +89,14 @@ def build_path(path: PathMatch | None, origin: Origin) -> dict[str, Any]:
 
 
 def build_header_match(value: ValueMatch, origin: Origin) -> Any:
+    """Build a HeaderMatcher, for filters that match by themselves; `origin` is whose fault it is if it cannot be."""
+    try:
+        return _build_header_match(value)
+    except _UnbuildableError as problem:
+        raise CannotBuild(origin, str(problem)) from problem
+
+
+def _build_header_match(value: ValueMatch) -> Any:
     """Build a HeaderMatcher.
 
     An inverted condition holds for a request without the header: Envoy needs to be told to take it as empty, since
@@ -64,44 +108,46 @@ def build_header_match(value: ValueMatch, origin: Origin) -> Any:
     absent = {"invert_match": True, "treat_missing_header_as_empty": True} if value.invert else {}
     if value.kind == "range":
         return _header(name, range_match={"start": value.range_start, "end": value.range_end}, **absent)
-    return _header(name, string_match=build_string_match(value, origin), **absent)
+    return _header(name, string_match=_build_string_match(value), **absent)
 
 
-def build_query_match(value: ValueMatch, origin: Origin) -> Any:
+def _build_query_match(value: ValueMatch) -> Any:
     """Build a QueryParameterMatcher."""
     name = _ROUTE + "QueryParameterMatcher"
     if value.kind == "present":
         return build(name, name=value.name, present_match=True)
-    return build(name, name=value.name, string_match=build_string_match(value, origin))
+    return build(name, name=value.name, string_match=_build_string_match(value))
 
 
-def build_cookie_match(value: ValueMatch, origin: Origin) -> Any:
+def _build_cookie_match(value: ValueMatch) -> Any:
     """Build a CookieMatcher. It has no test for presence, so any value stands for that."""
-    wanted = _ANYTHING if value.kind == "present" else build_string_match(value, origin)
+    wanted = _ANYTHING if value.kind == "present" else _build_string_match(value)
     return build(_ROUTE + "CookieMatcher", name=value.name, string_match=wanted, invert_match=value.invert)
 
 
-def build_string_match(value: ValueMatch, origin: Origin) -> dict[str, Any]:
+def _build_string_match(value: ValueMatch) -> dict[str, Any]:
     """Build a StringMatcher; a regex must match all of the value."""
     if value.kind in ("exact", "prefix", "suffix", "contains"):
         if not value.value and value.kind != "exact":
             return _ANYTHING
         return {value.kind: value.value}
     if value.kind == "regex":
-        return {"safe_regex": {"regex": checked_regex(value.value, origin)}}
-    raise CannotBuild(origin, _NO_RANGE.format(value.name))
+        return {"safe_regex": {"regex": _regex(value)}}
+    raise _UnbuildableError(_NO_RANGE.format(value.name))
 
 
-@lru_cache(maxsize=64)
-def _method(method: str) -> Any:
-    return _header(":method", string_match={"exact": method})
+def _regex(value: ValueMatch) -> str:
+    problem = problem_of(value.value)
+    if problem is not None:
+        raise _UnbuildableError(not_a_regex(value.value, problem))
+    return value.value
 
 
 def _header(name: str, **fields: Any) -> Any:
     return build(_ROUTE + "HeaderMatcher", name=name, **fields)
 
 
-def _inverted_query(value: ValueMatch, origin: Origin) -> Any:
+def _inverted_query(value: ValueMatch) -> Any:
     """Build the inverse of a condition on a query parameter on `:path`: QueryParameterMatcher cannot be inverted."""
     pattern = {
         "exact": re.escape(value.value),
@@ -111,9 +157,9 @@ def _inverted_query(value: ValueMatch, origin: Origin) -> Any:
         "present": "[^&]*",
     }.get(value.kind)
     if value.kind == "regex":
-        pattern = f"(?:{checked_regex(value.value, origin)})"
+        pattern = f"(?:{_regex(value)})"
     if pattern is None:
-        raise CannotBuild(origin, _NO_RANGE.format(value.name))
+        raise _UnbuildableError(_NO_RANGE.format(value.name))
     equals = "(?:=[^&]*)?" if value.kind == "present" else "="
     found = pattern if value.kind != "present" else ""
     return _header(

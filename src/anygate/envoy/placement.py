@@ -27,13 +27,15 @@ class Placement:
 
     `sockets` places single listeners by name; any other is bound to its own port on `address`. `access_log` is the
     path of a file that gets one JSON object for each request; empty means none, and `/dev/stdout` is a path too.
-    `system_authorities` is the file of the authorities that the machine trusts.
+    `system_authorities` is the file of the authorities that the machine trusts. `exclusive` makes a TCP port that
+    another process listens on an error, where Envoy would otherwise share it with another Envoy of the same user.
     """
 
     address: str = ANY_ADDRESS
     sockets: Mapping[str, Socket] = field(default_factory=lambda: MappingProxyType({}))
     access_log: str = ""
     system_authorities: str = SYSTEM_AUTHORITIES
+    exclusive: bool = False
 
     def socket(self, listener: Listener) -> Socket:
         """The address and port to bind for a listener."""

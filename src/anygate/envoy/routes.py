@@ -170,18 +170,17 @@ def _build_row(
         built = build_route_match(match)
     except CannotBuild as problem:
         return BuiltRow(b"", (*action.refused, Refusal(problem.origin, name, problem.text)))
-    wrong = refusals(built, origin, name)
-    if wrong:
+    if built.wrong:
+        wrong = (Refusal(origin, name, f"{each.path} {each.text}") for each in built.wrong)
         return BuiltRow(b"", (*action.refused, *wrong))
     # By this a log line, a config dump and `explain` lead back to a line that somebody wrote.
     where = text_entry("path", origin.path) + text_entry("place", origin.place)
     struct = shared + where + text_entry("match", str(position))
     metadata = part(_METADATA, part(1, _NAMESPACE + part(2, struct)))
-    condition = serialise(built)
     body = b""
     for at, (variant, half) in enumerate(action.halves):
         narrower = serialise(build(_ROUTE_MATCH, **variant.narrower)) if variant.narrower else b""
         full = name if len(action.halves) == 1 else share_name(name, at)
-        route = part(_NAME, full.encode()) + part(_MATCH, condition + narrower) + half + metadata
+        route = part(_NAME, full.encode()) + part(_MATCH, built.body + narrower) + half + metadata
         body += part(_ROUTES_OF_VIRTUAL_HOST, route)
     return BuiltRow(body, action.refused, action.body_size)

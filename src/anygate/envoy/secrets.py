@@ -22,9 +22,7 @@ def build_secret(secret: Secret) -> Any:
         )
     if isinstance(secret, Authorities):
         crl = _inline(secret.crl) if secret.crl else None
-        return build(
-            _SECRET, name=secret.name, validation_context={"trusted_ca": _inline(secret.bundle), "crl": crl}
-        )
+        return build(_SECRET, name=secret.name, validation_context={"trusted_ca": _inline(secret.bundle), "crl": crl})
     return build(_SECRET, name=secret.name, generic_secret={"secret": _inline(secret.value)})
 
 

@@ -15,7 +15,7 @@ from anygate.model.tls import ClientTls, ClientValidation, NameMatch, Secret, Se
 
 _TLS = "envoy.extensions.transport_sockets.tls.v3."
 _ADS = {"ads": {}, "resource_api_version": "V3"}
-_VERSIONS = {"": "TLS_AUTO", "1.0": "TLSv1_0", "1.1": "TLSv1_1", "1.2": "TLSv1_2", "1.3": "TLSv1_3"}
+_VERSIONS = {"1.0": "TLSv1_0", "1.1": "TLSv1_1", "1.2": "TLSv1_2", "1.3": "TLSv1_3"}
 _NAMES = {"dns": "DNS", "uri": "URI", "email": "EMAIL", "ip": "IP_ADDRESS", "other": "OTHER_NAME"}
 
 Secrets = Mapping[str, Secret]
@@ -39,7 +39,7 @@ def build_server_tls(tls: ServerTls, secrets: Secrets, alpn: Sequence[str] = ())
     return build(
         _TLS + "DownstreamTlsContext",
         common_tls_context={
-            "tls_params": build_parameters(tls.parameters),
+            "tls_params": build_parameters(tls.parameters, tls.origin),
             "tls_certificate_sds_secret_configs": [_over_sds(name) for name in tls.certificates],
             "alpn_protocols": alpn if tls.alpn is None else tls.alpn,
             **(_client_validation(validation, secrets) if validation else {}),
@@ -61,7 +61,7 @@ def build_client_tls(tls: ClientTls, trust: Trust, alpn: Sequence[str], *, by_en
         auto_sni_san_validation=tls.auto_sni and by_endpoint and _verifies(tls) and not tls.names,
         common_tls_context={
             # Envoy stops at TLS 1.2 as a client unless it is told otherwise.
-            "tls_params": build_parameters(tls.parameters, highest="TLSv1_3"),
+            "tls_params": build_parameters(tls.parameters, tls.origin, highest="TLSv1_3"),
             "tls_certificate_sds_secret_configs": [_over_sds(tls.certificate)] if tls.certificate else [],
             "alpn_protocols": tls.alpn or alpn,
             **_server_validation(tls, trust),
@@ -69,18 +69,21 @@ def build_client_tls(tls: ClientTls, trust: Trust, alpn: Sequence[str], *, by_en
     )
 
 
-def build_parameters(parameters: TlsParameters, highest: str = "TLS_AUTO") -> dict[str, Any] | None:
+def build_parameters(parameters: TlsParameters, origin: Origin, highest: str = "TLS_AUTO") -> dict[str, Any]:
     """Build TlsParameters. Envoy's own range is 1.2 to 1.3 for servers."""
-    lowest = _VERSIONS[parameters.min_version]
-    if parameters.max_version:
-        highest = _VERSIONS[parameters.max_version]
     return {
-        "tls_minimum_protocol_version": lowest,
-        "tls_maximum_protocol_version": highest,
+        "tls_minimum_protocol_version": _version(parameters.min_version, origin) or "TLS_AUTO",
+        "tls_maximum_protocol_version": _version(parameters.max_version, origin) or highest,
         "cipher_suites": parameters.ciphers,
         "ecdh_curves": parameters.curves,
         "signature_algorithms": parameters.signature_algorithms,
     }
+
+
+def _version(version: str, origin: Origin) -> str | None:
+    if version and version not in _VERSIONS:
+        raise CannotBuild(origin, f"there is no TLS version {version}")
+    return _VERSIONS.get(version)
 
 
 def build_name_match(name: NameMatch, origin: Origin) -> dict[str, Any]:
@@ -96,9 +99,7 @@ def _client_validation(validation: ClientValidation, secrets: Secrets) -> dict[s
     own = {
         "verify_certificate_spki": validation.spki_hashes,
         "verify_certificate_hash": validation.certificate_hashes,
-        "match_typed_subject_alt_names": [
-            build_name_match(name, validation.origin) for name in validation.names
-        ],
+        "match_typed_subject_alt_names": [build_name_match(name, validation.origin) for name in validation.names],
         "trust_chain_verification": "ACCEPT_UNTRUSTED" if validation.accept_untrusted else None,
     }
     if not validation.authorities:

@@ -48,9 +48,7 @@ def build_route_configuration(
     return serialise(head) + b"".join(hosts), found
 
 
-def _build_virtual_host(
-    host: VirtualHost, sheets: SheetOf, found: list[Refusal]
-) -> tuple[bytes | None, int]:
+def _build_virtual_host(host: VirtualHost, sheets: SheetOf, found: list[Refusal]) -> tuple[bytes | None, int]:
     if host.misdirected:
         return _build_misdirected(host), 0
     name = virtual_host_name(host.domain)

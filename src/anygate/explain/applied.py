@@ -9,7 +9,7 @@ from anygate.explain.conditions import cookie_values, describe_path, describe_va
 from anygate.explain.seen import SeenRequest
 from anygate.model.edit import HeaderEdit, Rewrite
 from anygate.model.limits import Faults, LimitRule, LimitSelector, RateLimit
-from anygate.model.route import HttpRule, Mirror, Timeouts
+from anygate.model.route import Forward, HttpRule, Mirror, Timeouts
 from anygate.model.security import Authorization, Cors, Jwt, Security
 
 
@@ -20,7 +20,7 @@ def describe_rule(rule: HttpRule) -> tuple[Applied, ...]:
 
 def early_answer(rule: HttpRule, seen: SeenRequest) -> Decision | None:
     """Return the answer that comes before the rule's action, where the request alone tells."""
-    if rule.cors and _is_preflight(seen):
+    if rule.cors and _is_forwarding(rule) and _is_preflight(seen):
         return Decision(kind="respond", status=200, reason="a CORS preflight is answered by the gateway")
     if rule.faults and rule.faults.abort_percent >= 100:
         if rule.faults.grpc_status is not None:
@@ -116,6 +116,13 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
     yield from describe_edit("response headers", rule.response_headers, place)
 
 
+def _is_forwarding(rule: HttpRule) -> bool:
+    """Whether Envoy's CORS filter takes notice of the rule, which it does only where a backend may be asked."""
+    return isinstance(rule.action, Forward) and any(
+        target.weight > 0 and target.backend and not target.redirect for target in rule.action.targets
+    )
+
+
 def _is_preflight(seen: SeenRequest) -> bool:
     needed = ("origin", "access-control-request-method")
     return seen.method == "OPTIONS" and all(any(seen.headers.get(name, ())) for name in needed)
@@ -128,7 +135,7 @@ def _missing_credentials(security: Security, seen: SeenRequest) -> str:
     if security.api_key and not _has_key(security, seen):
         return "the request carries no API key"
     authorization = seen.headers.get("authorization", ())
-    if security.basic and not _starts(authorization, "Basic "):
+    if security.basic and not any(value.startswith("Basic ") for value in authorization):
         return "the request carries no user name and password"
     if security.jwt and not security.jwt.optional and not _has_token(security.jwt, seen):
         return "the request carries no token"

@@ -31,6 +31,7 @@ from anygate.model.listener import HttpServer, Server
 from anygate.model.root import Model
 from anygate.model.route_table import Row, VirtualHost, find_domain
 
+_FIRST_ERROR = 400
 _GRPC = "application/grpc"
 _GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 _NOWHERE: Mapping[str, int] = MappingProxyType({})
@@ -192,9 +193,10 @@ def _conclude(
 def _grpc_notes(request: Request, decision: Decision) -> list[str]:
     """What a gRPC client sees of an answer that the gateway gives itself: Envoy turns it into a gRPC status."""
     kinds = [value for name, value in request.headers if name.lower() == "content-type"]
-    if decision.kind != "respond" or not decision.status or not kinds or not kinds[0].startswith(_GRPC):
+    status = decision.status or 0
+    if decision.kind != "respond" or status < _FIRST_ERROR or not kinds or not kinds[0].startswith(_GRPC):
         return []
-    return [f"a gRPC client sees status {_GRPC_STATUSES.get(decision.status, 2)} instead of {decision.status}"]
+    return [f"a gRPC client sees status {_GRPC_STATUSES.get(status, 2)} instead of {status}"]
 
 
 def _turn(turned: Turned) -> Decision:

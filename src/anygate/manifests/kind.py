@@ -108,26 +108,27 @@ class Kind(Node):
     @property
     def manifest(self) -> Manifest:
         """The object as the user wrote it."""
-        return self._manifest
+        # What pydantic does for a private attribute takes ten times as long, and this is asked very often.
+        return self.__pydantic_private__["_manifest"]  # type: ignore[index,no-any-return]
 
     @property
     def ref(self) -> ObjectRef:
         """The object's identity."""
-        return self._manifest.ref
+        return self.manifest.ref
 
     @property
     def name(self) -> str:
         """The object's name."""
-        return self._manifest.name
+        return self.manifest.name
 
     @property
     def namespace(self) -> str:
         """The object's namespace; empty for cluster-wide kinds."""
-        return self._manifest.namespace
+        return self.manifest.namespace
 
     def span(self, path: FieldPath = ()) -> Span:
         """Where the value at `path` stands in the text."""
-        return self._manifest.span(path)
+        return self.manifest.span(path)
 
     def attach(self, manifest: Manifest) -> Self:
         """Remember where the object came from; for `read_kind`."""

@@ -90,6 +90,10 @@ class Manifest:
         """Where the value at `path` stands, or its nearest existing parent."""
         return self.tree.span(path)
 
+    def start(self, path: FieldPath = ()) -> tuple[int, int]:
+        """Line and column where `span` starts, found in a fraction of the time."""
+        return self.tree.start(path)
+
     def key_span(self, path: FieldPath) -> Span:
         """Where the key of the value at `path` stands."""
         return self.tree.key_span(path)

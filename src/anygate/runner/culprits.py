@@ -1,7 +1,9 @@
 """From what Envoy refuses back to the line that asked for it."""
 
+from collections.abc import Iterable
+
 from anygate.compiler import origin_span
-from anygate.diagnostics import ObjectRef, Report, Rule, Severity
+from anygate.diagnostics import ObjectRef, Report, Rule, Severity, SourceFile
 from anygate.model import Model, Origin
 from anygate.xds.messages import Nacked
 
@@ -16,15 +18,16 @@ ENVOY_REFUSED = Rule(
 )
 
 
-def report_refusal(refusal: Nacked, model: Model, report: Report) -> None:
+def report_refusal(refusal: Nacked, model: Model, sources: Iterable[SourceFile], report: Report) -> None:
     """Report a NACK on the object that most likely caused it."""
     text = refusal.message.strip().replace("\n", " ")
-    origins: list[Origin | None] = [find for name in refusal.names if (find := find_origin(name, text, model)) is not None]
+    found = (find_origin(name, text, model) for name in refusal.names)
+    origins = dict.fromkeys(origin for origin in found if origin is not None)
     for origin in origins or [None]:
         report.add(
             ENVOY_REFUSED,
             f"Envoy refuses {', '.join(refusal.names) or 'the configuration'}: {text}",
-            origin_span(origin) if origin else None,
+            origin_span(origin, sources) if origin else None,
             object=ObjectRef("", origin.kind, origin.namespace, origin.name) if origin else None,
             hint="the last configuration that Envoy accepted keeps serving",
         )

@@ -15,6 +15,8 @@ from anygate.stubs import Address, StubSpec, UdpAddress, UnixAddress
 
 StubMode = Literal["none", "unreachable", "all"]
 _CONNECT_SECONDS = 0.5
+_MOST_TRIED = 4
+_MOST_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,14 @@ def parse_resolution(text: str) -> Resolution:
     """Read one `--resolve` value; raises UsageError."""
     left, equals, right = text.partition("=")
     host, _, port = left.partition(":")
-    address, colon, to_port = right.rpartition(":")
-    valid = equals and host and colon and address and to_port.isdecimal() and (not port or port.isdecimal())
-    if not valid:
+    address, _, to_port = right.rpartition(":")
+    if not (equals and host and address and _is_port(to_port) and (not port or _is_port(port))):
         raise UsageError(f"--resolve {text}: expected HOST[:PORT]=ADDRESS:PORT")
     return Resolution(host, int(port or 0), address.strip("[]"), int(to_port))
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text) <= 65_535
 
 
 def find_resolution(backend: Backend, resolutions: Sequence[Resolution]) -> Resolution | None:
@@ -59,44 +64,43 @@ def find_resolution(backend: Backend, resolutions: Sequence[Resolution]) -> Reso
 
 
 class Reachability:
-    """Tries endpoints once each: a backend counts as reachable when any of its endpoints takes a connection."""
+    """Tries endpoints: a backend counts as reachable when one of its first endpoints takes a connection.
+
+    What was reached once is not tried again, so that a reload does not move a backend to a stub for a hiccup.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[Endpoint, bool] = {}
+        self._reached: set[Endpoint] = set()
+        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def check(self, backends: Iterable[Backend]) -> dict[str, bool]:
         """Whether each backend can be reached, by name. UDP cannot be tried and counts as reachable."""
-        backends = tuple(backends)
-        endpoints = {
-            endpoint
-            for backend in backends
-            for group in backend.groups
-            for endpoint in group.endpoints
-            if backend.protocol != "udp"
-        }
-        unknown = [endpoint for endpoint in endpoints if endpoint not in self._known]
-        found = await asyncio.gather(*(_try_connect(endpoint) for endpoint in unknown))
-        self._known.update(zip(unknown, found, strict=True))
-        return {
-            backend.name: backend.dynamic
-            or any(
-                self._known.get(endpoint, True)
-                for group in backend.groups
-                for endpoint in group.endpoints
-            )
-            for backend in backends
-        }
+        tried = {backend.name: _first_endpoints(backend) for backend in backends if not _is_beyond_trial(backend)}
+        unknown = sorted({one for endpoints in tried.values() for one in endpoints} - self._reached, key=repr)
+        found = await asyncio.gather(*(self._try(endpoint) for endpoint in unknown))
+        self._reached.update(endpoint for endpoint, is_there in zip(unknown, found, strict=True) if is_there)
+        return {name: not self._reached.isdisjoint(endpoints) for name, endpoints in tried.items()}
+
+    async def _try(self, endpoint: Endpoint) -> bool:
+        async with self._turns:
+            return await _try_connect(endpoint)
+
+
+def _is_beyond_trial(backend: Backend) -> bool:
+    return backend.dynamic or backend.protocol == "udp"
+
+
+def _first_endpoints(backend: Backend) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for group in backend.groups for endpoint in group.endpoints)[:_MOST_TRIED]
 
 
 async def _try_connect(endpoint: Endpoint) -> bool:
-    connecting = (
-        asyncio.open_unix_connection(endpoint.unix)
-        if endpoint.unix
-        else asyncio.open_connection(endpoint.host, endpoint.port)
-    )
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            _, writer = await connecting
+            if endpoint.unix:
+                _, writer = await asyncio.open_unix_connection(endpoint.unix)
+            else:
+                _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
     except (OSError, TimeoutError, UnicodeError):
         return False
     writer.close()
@@ -109,7 +113,7 @@ def stub_of(backend: Backend) -> StubSpec:
     """The stub that stands in for a backend; backends of one service share it."""
     kind: Literal["http", "tcp", "udp"] = "http"
     if backend.protocol in ("tcp", "udp"):
-        kind = backend.protocol  # type: ignore[assignment]
+        kind = backend.protocol
     return StubSpec(backend.service, backend.namespace or "default", kind)
 
 

@@ -10,6 +10,9 @@ FIRST_FREE_PORT = 1024
 LIFT = 10_000
 """Ports that need privileges are moved up by this much."""
 
+_LAST_PORT = 65_535
+_MOST_LOOPBACKS = 250
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -31,30 +34,33 @@ def place(model: Model, address: str, offset: int, access_log: str = "") -> tupl
     get 127.0.0.2 and so on, elsewhere there is only one address and that is an EnvironmentProblem.
     """
     taken: dict[tuple[str, int, str], Listener] = {}
-    placed = []
-    for gateway in model.gateways:
-        for listener in gateway.listeners:
-            port = listener.port + offset
-            if port < FIRST_FREE_PORT:
-                port += LIFT
-            if port > 65535:
-                raise EnvironmentProblem(f"{listener.name}: port {port} does not exist, lower --port-offset")
-            socket = _find_free(Socket(address, port), listener, taken)
-            taken[socket.address, socket.port, listener.transport] = listener
-            placed.append(Placed(listener, socket))
-    sockets = {one.listener.name: one.socket for one in placed}
-    return Placement(address=address, sockets=sockets, access_log=access_log), tuple(placed)
+    sockets: dict[str, Socket] = {}
+    listeners = [listener for gateway in model.gateways for listener in gateway.listeners]
+    # Who can have the port that it names comes first: a lifted one has no claim to it.
+    for listener in sorted(listeners, key=lambda one: one.port + offset < FIRST_FREE_PORT):
+        socket = _find_free(Socket(address, _local_port(listener, offset)), listener, taken)
+        taken[socket.address, socket.port, listener.transport] = listener
+        sockets[listener.name] = socket
+    placed = tuple(Placed(listener, sockets[listener.name]) for listener in listeners)
+    return Placement(address=address, sockets=sockets, access_log=access_log, exclusive=True), placed
 
 
-def _find_free(
-    wanted: Socket, listener: Listener, taken: dict[tuple[str, int, str], Listener]
-) -> Socket:
+def _local_port(listener: Listener, offset: int) -> int:
+    port = listener.port + offset
+    if port < FIRST_FREE_PORT:
+        port += LIFT
+    if port > _LAST_PORT:
+        raise EnvironmentProblem(f"{listener.name}: port {port} does not exist, lower --port-offset")
+    return port
+
+
+def _find_free(wanted: Socket, listener: Listener, taken: dict[tuple[str, int, str], Listener]) -> Socket:
     socket = wanted
     number = 1
     while (socket.address, socket.port, listener.transport) in taken:
         other = taken[socket.address, socket.port, listener.transport]
         number += 1
-        if not wanted.address.startswith("127.") or number > 250:
+        if not wanted.address.startswith("127.") or number > _MOST_LOOPBACKS:
             raise EnvironmentProblem(
                 f"{listener.name} and {other.name} both want {socket.address}:{socket.port}; "
                 "bind to 127.0.0.1 so that each gateway can have a loopback address of its own"

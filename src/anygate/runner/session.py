@@ -1,38 +1,27 @@
 """One run: compile, place, stub, serve, and follow changes until told to stop."""
 
 import asyncio
-import signal
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from dataclasses import dataclass
 
-from anygate.compiler import CompileCache, Read, build_snapshot, read_sources
-from anygate.diagnostics import Diagnostic, Report, Rule, Severity
-from anygate.envoy.placement import Placement
-from anygate.envoy.snapshot import Snapshot
+from anygate.diagnostics import Diagnostic, Report, Rule, Severity, SourceFile
 from anygate.errors import AnygateError, EnvironmentProblem
-from anygate.manifests import load_sources
-from anygate.model import Model
 from anygate.proxy.bootstrap import build_bootstrap
 from anygate.proxy.envoy import Change, Crashed, LocalEnvoy, Options
 from anygate.proxy.log import LogLine
-from anygate.proxy.ports import Port, check_ports
+from anygate.proxy.ports import Port, check_ports, parse_bind_failures
 from anygate.proxy.run_folder import RunFolder
 from anygate.runner.culprits import report_refusal
-from anygate.runner.destinations import (
-    Destination,
-    Reachability,
-    Resolution,
-    StubMode,
-    choose,
-    redirect_backends,
-    stub_of,
-)
-from anygate.runner.placing import Placed, place
+from anygate.runner.inputs import Inputs
+from anygate.runner.open_files import raise_open_files
+from anygate.runner.placing import Placed
+from anygate.runner.preparation import Preparation, RunOptions, Served, count_errors, find_new
+from anygate.runner.table import Table, render_changes
 from anygate.runner.watching import watch_paths
 from anygate.stubs import StubSet
-from anygate.xds.messages import Event, Nacked
-from anygate.xds.server import AdsServer, Client
+from anygate.xds.messages import Nacked
+from anygate.xds.server import AdsServer
 
 NOTHING_TO_SERVE = Rule(
     "nothing-to-serve",
@@ -49,207 +38,206 @@ NOTHING_TO_SERVE = Rule(
     external=True,
 )
 
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line asks of a run."""
-
-    paths: Sequence[str]
-    stubs: StubMode = "none"
-    resolutions: Sequence[Resolution] = ()
-    address: str = "127.0.0.1"
-    port_offset: int = 0
-    access_log: str = ""
-    concurrency: int = 2
-
-
-@dataclass
-class Served:
-    """What is being served: the model as redirected to this machine, and how it got there."""
-
-    read: Read
-    model: Model
-    placed: tuple[Placed, ...]
-    chosen: dict[str, Destination]
-    diagnostics: tuple[Diagnostic, ...]
-    errors: frozenset[tuple[str, str, str]] = field(default_factory=frozenset)
+_KEPT = "the last good configuration keeps serving"
 
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who hears of what happens. All are called in the event loop."""
+    """Who hears of what happens. All are called in the event loop.
 
-    on_served: Callable[[Served], None]
-    on_findings: Callable[[Sequence[Diagnostic], str], None]
+    `on_step` names what may take a while; the step lasts as long as the context that it returns.
+    """
+
+    on_served: Callable[[Table], None]
+    on_findings: Callable[[Sequence[Diagnostic]], None]
     on_word: Callable[[str], None]
+    on_step: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext()
 
 
 class Session:
-    """Runs manifests until SIGINT or SIGTERM. `run` returns the exit code."""
+    """Runs manifests until `stop` is called. `run` returns the exit code."""
 
-    def __init__(self, options: RunOptions, listeners: Listeners) -> None:
+    def __init__(self, inputs: Inputs, options: RunOptions, listeners: Listeners) -> None:
+        self.folder: RunFolder | None = None
+        self.stubs: StubSet
+        self._inputs = inputs
         self._options = options
         self._tell = listeners
-        self._cache = CompileCache()
-        self._reachability = Reachability()
-        self._redirected: dict[str, tuple[object, object]] = {}
-        self._served: Served | None = None
+        self._preparation = Preparation(options)
+        self._served: Served
+        self._seen: object = None
         self._stop = asyncio.Event()
+        self._server: AdsServer
+        self._settling: asyncio.Task[None] | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Let the requests in flight finish, then end the run."""
+        self._stop.set()
 
     async def run(self) -> int:
         """Serve until told to stop; raises EnvironmentProblem when it cannot start."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop.set)
-        first = self._load()
-        if not any(gateway.listeners for gateway in first[0].model.gateways):
-            report = first[1]
+        raise_open_files()
+        report = Report()
+        with self._tell.on_step("reading manifests"):
+            sources = self._inputs.load(report)
+            self._seen = _identify(sources, report)
+            read = await self._preparation.read(sources, report)
+        if not any(gateway.listeners for gateway in read.model.gateways):
             report.add(NOTHING_TO_SERVE, "no Gateway has a listener that could serve")
-            self._tell.on_findings(report.diagnostics, "")
+            self._tell.on_findings(report.diagnostics)
             return 1
-        with RunFolder() as folder:
-            stubs = StubSet(folder.path)
-            server = AdsServer(on_event=self._on_event)
-            await server.start(f"unix:{folder.xds_socket}")
-            bootstrap = build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket)
-            options = Options(concurrency=self._options.concurrency)
-            envoy = LocalEnvoy(
-                folder, bootstrap, options=options, on_change=self._on_change, on_log=self._on_log
-            )
-            try:
-                await self._start(first, server, stubs, envoy)
-                await self._follow(server, stubs)
-            finally:
-                await envoy.stop()
-                await server.stop()
-                await stubs.stop()
+        async with AsyncExitStack() as stack:
+            self.folder = stack.enter_context(RunFolder())
+            self.stubs = StubSet(self.folder.path)
+            stack.push_async_callback(self.stubs.stop)
+            self._server = AdsServer()
+            await self._server.start(f"unix:{self.folder.xds_socket}")
+            stack.push_async_callback(self._server.stop)
+            with self._tell.on_step("preparing backends"):
+                self._served = await self._preparation.prepare(read, report, self.stubs)
+            self._tell.on_findings(self._served.diagnostics)
+            self._tell_unused_resolutions()
+            _check_free(self._served.placed)
+            envoy = self._make_envoy(self.folder)
+            stack.push_async_callback(self._stop_envoy, envoy)
+            if await self._until_stopped(self._start(envoy)):
+                await self._until_stopped(self._follow())
         return 0
 
-    def _load(self) -> tuple[Read, Report]:
-        report = Report()
-        sources = load_sources(self._options.paths, report, stdin=sys.stdin.buffer)
-        return read_sources(sources, report, self._cache), report
-
-    async def _start(
-        self, first: tuple[Read, Report], server: AdsServer, stubs: StubSet, envoy: LocalEnvoy
-    ) -> None:
-        served, snapshot = await self._prepare(*first, stubs)
-        _check_free(served.placed)
-        await envoy.start()
-        number = server.publish(snapshot)
-        self._served = served
-        self._tell.on_findings(served.diagnostics, "")
-        ready = asyncio.create_task(envoy.ready())
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait((ready, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                return
-            await ready
-        finally:
-            ready.cancel()
-            stopping.cancel()
-        applied = await server.applied(number)
-        self._report_refusals([refusal for _, refusal in applied.refusals])
-        self._tell.on_served(served)
-
-    async def _prepare(self, read: Read, report: Report, stubs: StubSet) -> tuple[Served, Snapshot]:
-        """Decide where everything is and build the resources."""
-        options = self._options
-        reachable: dict[str, bool] = {}
-        if options.stubs == "unreachable":
-            reachable = await self._reachability.check(read.model.backends)
-        chosen = choose(read.model, options.stubs, options.resolutions, reachable)
-        wanted = {
-            stub_of(backend) for backend in read.model.backends if chosen[backend.name].kind == "stub"
-        }
-        addresses = await stubs.ensure(wanted)
-        model = redirect_backends(read.model, chosen, options.resolutions, addresses, self._redirected)  # type: ignore[arg-type]
-        placement, placed = place(model, options.address, options.port_offset, options.access_log)
-        snapshot = build_snapshot(model, report, _exclusive(placement), self._cache)
-        diagnostics = tuple(
-            found for found in report.diagnostics if not _is_moot(found, {one.kind for one in chosen.values()})
+    def _make_envoy(self, folder: RunFolder) -> LocalEnvoy:
+        bootstrap = build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket)
+        is_shown = self._options.access_log == "/dev/stdout"
+        options = Options(
+            concurrency=self._options.concurrency, stdout=None if is_shown else asyncio.subprocess.DEVNULL
         )
-        return Served(read, model, placed, chosen, diagnostics, _errors(diagnostics)), snapshot
+        return LocalEnvoy(folder, bootstrap, options=options, on_change=self._on_change, on_log=self._on_log)
 
-    async def _follow(self, server: AdsServer, stubs: StubSet) -> None:
-        """Reload on every change until told to stop."""
-        watching = asyncio.create_task(self._watch(server, stubs))
-        stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if watching.done() and not self._stop.is_set():
-            await watching
-            await stopping
-        watching.cancel()
-        stopping.cancel()
-        await asyncio.gather(watching, stopping, return_exceptions=True)
+    async def _stop_envoy(self, envoy: LocalEnvoy) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+        with self._tell.on_step("finishing requests in flight, Ctrl-C again ends them"):
+            await envoy.stop()
 
-    async def _watch(self, server: AdsServer, stubs: StubSet) -> None:
-        async for _ in watch_paths(self._options.paths):
+    async def _start(self, envoy: LocalEnvoy) -> None:
+        with self._tell.on_step("starting Envoy"):
+            await envoy.start()
+            number = self._server.publish(self._served.snapshot)
+            await envoy.ready()
+            refusals = await self._refusals(number)
+        taken = [str(failure) for refusal in refusals for failure in parse_bind_failures(refusal.message)]
+        if taken:
+            raise EnvironmentProblem("; ".join(taken))
+        self._report_refusals(refusals)
+        self._tell.on_served(self._served.table)
+
+    async def _follow(self) -> None:
+        """Reload on every change; without any file to change, just serve."""
+        async for _ in watch_paths(self._inputs.paths):
             try:
-                await self._reload(server, stubs)
+                await self._reload()
             except AnygateError as problem:
-                self._tell.on_word(f"error: {problem}; the last good configuration keeps serving")
+                self._tell.on_word(f"error: {problem}\nnot reloaded: {_KEPT}")
+        await self._stop.wait()
 
-    async def _reload(self, server: AdsServer, stubs: StubSet) -> None:
+    async def _reload(self) -> None:
         """Serve the changed manifests, unless they hold mistakes that the served ones do not."""
-        assert self._served is not None
-        read, report = self._load()
-        served, snapshot = await self._prepare(read, report, stubs)
-        if served.errors - self._served.errors or not served.placed:
-            self._tell.on_findings(served.diagnostics, "not reloaded: the last good configuration keeps serving")
+        report = Report()
+        try:
+            sources = self._inputs.load(report)
+        except AnygateError as problem:
+            is_known, self._seen = self._seen == str(problem), str(problem)
+            if is_known:
+                return
+            raise
+        seen = _identify(sources, report)
+        if seen == self._seen:
             return
-        new = [one for one in served.placed if one.socket not in {old.socket for old in self._served.placed}]
-        _check_free(new)
-        number = server.publish(snapshot)
+        self._seen = seen
+        read = await self._preparation.read(sources, report)
+        if not any(gateway.listeners for gateway in read.model.gateways):
+            report.add(NOTHING_TO_SERVE, "no Gateway has a listener that could serve")
+            self._hold(report.diagnostics)
+            return
+        old = self._served
+        served = await self._preparation.prepare(read, report, self.stubs, keep=old.stubs)
+        if count_errors(served.diagnostics) - count_errors(old.diagnostics):
+            self._hold(served.diagnostics)
+            return
+        bound = {one.socket for one in old.placed}
+        _check_free([one for one in served.placed if one.socket not in bound])
+        if self._settling is not None:
+            self._settling.cancel()
+        number = self._server.publish(served.snapshot)
         self._served = served
-        applied = await server.applied(number)
-        self._report_refusals([refusal for _, refusal in applied.refusals])
-        self._tell.on_findings(served.diagnostics, "")
-        self._tell.on_word("reloaded")
+        self._settling = asyncio.create_task(self._settle(number, served, old))
+
+    async def _settle(self, number: int, served: Served, old: Served) -> None:
+        """Once Envoy has the new configuration, say so and let go of what only the old one needed."""
+        refusals = await self._refusals(number)
+        self._tell.on_findings(find_new(served.diagnostics, old.diagnostics))
+        self._report_refusals(refusals)
+        if refusals:
+            self._tell.on_word(f"reloaded in part: of what Envoy refuses {_KEPT}")
+            return
+        await self.stubs.ensure(served.stubs)
+        self._tell.on_word(f"reloaded\n{render_changes(old.table, served.table)}".rstrip())
+
+    def _hold(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self._tell.on_findings(diagnostics)
+        self._tell.on_word(f"not reloaded: {_KEPT}")
+
+    async def _refusals(self, number: int) -> list[Nacked]:
+        applied = await self._server.applied(number)
+        return [refusal for _, refusal in applied.refusals]
 
     def _report_refusals(self, refusals: Sequence[Nacked]) -> None:
-        assert self._served is not None
         report = Report()
         for refusal in refusals:
-            report_refusal(refusal, self._served.model, report)
-        if report.diagnostics:
-            self._tell.on_findings(report.diagnostics, "")
+            report_refusal(refusal, self._served.model, self._served.read.manifests.sources, report)
+        self._tell.on_findings(report.diagnostics)
 
-    def _on_event(self, client: Client, event: Event) -> None:
-        """Refusals are told once a snapshot has settled; nothing else needs words."""
+    def _tell_unused_resolutions(self) -> None:
+        for one in self._preparation.unused_resolutions(self._served.read.model):
+            port = f":{one.port}" if one.port else ""
+            self._tell.on_word(f"warning: --resolve {one.host}{port}: no backend has this name and port")
+
+    async def _until_stopped(self, work: Coroutine[None, None, None]) -> bool:
+        """Await `work`, or cancel it as soon as the run is to stop; tells whether it came to its end."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+            return not self._stop.is_set()
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
 
     def _on_change(self, change: Change) -> None:
         if isinstance(change, Crashed):
             tail = f": {change.tail[-1]}" if change.tail else ""
-            self._tell.on_word(f"warning: Envoy {change.reason}{tail}; starting again in {change.delay:g}s")
+            self._tell.on_word(f"warning: Envoy {change.reason}{tail}; starting it again")
 
     def _on_log(self, line: LogLine) -> None:
         if line.level in ("error", "critical"):
             self._tell.on_word(f"envoy: {line.message}")
 
 
-def _exclusive(placement: Placement) -> Placement:
-    return placement
+def _identify(sources: Sequence[SourceFile], report: Report) -> object:
+    """What the sources say, to tell whether they changed; what could not be read is part of it."""
+    texts = tuple((one.name, one.text) for one in sources)
+    return texts, tuple(str(found) for found in report.diagnostics)
 
 
 def _check_free(placed: Sequence[Placed]) -> None:
     ports = [Port(one.socket.address, one.socket.port, one.listener.transport) for one in placed]
-    failures = list(check_ports(ports))
+    failures = [str(failure) for failure in check_ports(ports)]
     if failures:
-        hint = "" if len(failures) > 1 else "; choose other ports with --port-offset"
-        raise EnvironmentProblem("; ".join(str(failure) for failure in failures) + hint)
-
-
-def _errors(diagnostics: Sequence[Diagnostic]) -> frozenset[tuple[str, str, str]]:
-    """Mistakes without their positions, so that a line inserted above does not make an old one new."""
-    return frozenset(
-        (one.rule, one.message, one.span.file.name if one.span else "")
-        for one in diagnostics
-        if one.severity is Severity.ERROR
-    )
-
-
-def _is_moot(found: Diagnostic, kinds: set[str]) -> bool:
-    """Missing endpoints need no words when stubs stand in for them."""
-    return found.rule == "no-endpoints" and "none" not in kinds
+        raise EnvironmentProblem("; ".join(failures) + "\nhint: choose other ports with --port-offset")

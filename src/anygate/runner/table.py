@@ -1,12 +1,15 @@
 """The table that `run` prints: where to send requests, and where they go."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from anygate.model import Listener, Model, Server
 from anygate.runner.destinations import Destination
 from anygate.runner.placing import Placed
 
 MOST_ROWS = 25
+_URLS = ("URL", "HOST", "ROUTES", "GATEWAY")
+_BACKENDS = ("BACKEND", "IS", "AT")
 _SCHEMES = {
     "http": "http",
     "https": "https",
@@ -17,22 +20,53 @@ _SCHEMES = {
 }
 
 
-def render_table(model: Model, placed: Sequence[Placed], chosen: Mapping[str, Destination]) -> str:
-    """Two aligned tables: URLs with their route counts, and backends with their destinations."""
+Rows = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is served, as text cells: a row for each URL, and one for each backend."""
+
+    urls: Rows
+    backends: Rows
+
+
+def build_table(model: Model, placed: Sequence[Placed], chosen: Mapping[str, Destination]) -> Table:
+    """Lay out where to send requests with their route counts, and where each backend's traffic goes."""
     urls = [
         (_url(one, server), _host(server), str(len(server.routes) + len(server.streams)), _note(one))
         for one in placed
         for server in one.listener.servers
     ]
-    members = {name for backend in model.backends for name in backend.members}
-    rows: dict[tuple[str, str, str], None] = {}
+    rows: dict[tuple[str, ...], None] = {}
     for backend in model.backends:
-        if backend.members and not members & {backend.name}:
+        if backend.members:
             continue
         destination = chosen[backend.name]
         where = f"{backend.service}.{backend.namespace}" if backend.namespace else backend.service
-        rows[f"{where}:{backend.port}" if backend.port else where, destination.kind, destination.detail] = None
-    return _align(("URL", "HOST", "ROUTES", ""), urls) + "\n" + _align(("BACKEND", "IS", ""), list(rows))
+        where += f":{backend.port}" if backend.port else ""
+        rows[where, destination.kind, destination.detail] = None
+    return Table(tuple(urls), tuple(rows))
+
+
+def render_table(table: Table) -> str:
+    """Two aligned tables, each with at most MOST_ROWS rows."""
+    return _align(_URLS, table.urls) + ("\n" + _align(_BACKENDS, table.backends) if table.backends else "")
+
+
+def render_changes(old: Table, new: Table) -> str:
+    """The rows that are gone and those that are new, marked with - and +; empty when all are the same."""
+    marked = [
+        (mark, *row)
+        for before, after in ((old.urls, new.urls), (old.backends, new.backends))
+        for mark, row in _compare(before, after)
+    ]
+    return "".join("  ".join(filter(None, row)) + "\n" for row in marked)
+
+
+def _compare(before: Rows, after: Rows) -> list[tuple[str, tuple[str, ...]]]:
+    gone = [("-", row) for row in before if row not in set(after)]
+    return gone + [("+", row) for row in after if row not in set(before)]
 
 
 def _url(one: Placed, server: Server) -> str:
@@ -48,7 +82,7 @@ def _host(server: Server) -> str:
 
 def _note(one: Placed) -> str:
     listener: Listener = one.listener
-    gateway = listener.name.rsplit("/udp", 1)[0].rsplit("/", 1)[0]
+    gateway = listener.name.removesuffix("/udp").rsplit("/", 1)[0]
     return f"{gateway}, port {listener.port} in the manifest" if one.moved else gateway
 
 

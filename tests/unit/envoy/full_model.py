@@ -178,7 +178,7 @@ BACKENDS = (
     backend("web", 8001, 8002, connection=CONNECTION, protocol="http2"),
     backend("mirror", 8003),
     backend("named", 443, host="example.com", tls=CLIENT_TLS, protocol="auto"),
-    backend("grpc", 8004, connection=b.Connection(active_check=b.ActiveCheck(kind="grpc"))),
+    backend("grpc", 8004, protocol="http2", connection=b.Connection(active_check=b.ActiveCheck(kind="grpc"))),
     backend("tcp", 8005, protocol="tcp", connection=b.Connection(active_check=b.ActiveCheck(kind="tcp"))),
     backend("dynamic", dynamic=True),
     backend("maglev", 8006, connection=b.Connection(balancing=b.LoadBalancing(kind="maglev"))),
@@ -193,11 +193,15 @@ BACKENDS = (
 )
 
 
+TCP = stream("TCPRoute", target("tcp"), target("web"))
+OTHER_TCP = r.StreamRoute(origin=ORIGIN, name="default/other", kind="TCPRoute", targets=(target("tcp"),))
+
+
 def full_model() -> Model:
     plain = l.ClientConnection(keepalive=b.Keepalive(probes=3), connection_limit=5)
     return model(
         [
-            listener(1080, server(http=HTTP, routes=(route("web", *RULES),)), connection=plain),
+            listener(1080, server(http=HTTP, routes=(route("web", *RULES), route("api", *RULES))), connection=plain),
             listener(
                 1443,
                 server("https", "https", hostname="a.example.com", tls=SERVER_TLS, routes=(route("tls", *RULES),)),
@@ -205,7 +209,8 @@ def full_model() -> Model:
                 server("pass", "tls_passthrough", hostname="b.example.com", streams=(stream("TLSRoute", target("tcp")),)),
                 server("end", "tls_terminate", hostname="c.example.com", tls=SERVER_TLS, streams=(stream("TLSRoute", target("tcp")),)),
             ),
-            listener(1000, server("tcp", "tcp", streams=(stream("TCPRoute", target("tcp"), target("web")),)), connection=plain),
+            listener(1081, server(http=l.HttpServer(client_ip_header="x-client"))),
+            listener(1000, server("tcp", "tcp", streams=(TCP, OTHER_TCP)), connection=plain),
             listener(1053, server("udp", "udp", streams=(stream("UDPRoute", target("tcp"), target("web")),)), transport="udp"),
         ],
         BACKENDS,

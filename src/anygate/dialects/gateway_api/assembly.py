@@ -32,6 +32,8 @@ class Assembly:
         security = read_policies(context, "SecurityPolicy", ("Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute"))
         self._effects = Effects(context, backends, traffic, security)
         self._backend_policies = BackendPolicies(context)
+        # Asked for each rule; every backend that a rule forwards to is known by now.
+        self._has_fallbacks = context.fallbacks
         _note_unread(context, self._client)
 
     def build_gateway(self, draft: GatewayDraft) -> Gateway:
@@ -132,7 +134,7 @@ class Assembly:
                 wanted = self._effects.apply(wanted, places)
             if certificate:
                 wanted = self._with_certificate(wanted, draft, certificate)
-            if wanted.session is not None or self._context.fallbacks:
+            if wanted.session is not None or self._has_fallbacks:
                 manifest = manifest or self._context.index.get(*ref).manifest  # type: ignore[union-attr]
                 wanted = merge_targets(self._context, wanted, manifest, ("spec", "rules", number))
             changed = changed or wanted is not rule

@@ -67,15 +67,15 @@ class Context:
 
 def origin(manifest: Manifest, path: FieldPath = ()) -> Origin:
     """The origin of a node read from a field of an object."""
-    span = manifest.span(path)
+    line, column = manifest.start(path)
     return Origin(
         manifest.kind,
         manifest.namespace,
         manifest.name,
         render_path(path),
-        span.file.name,
-        span.line,
-        span.column,
+        manifest.file.name,
+        line,
+        column,
     )
 
 

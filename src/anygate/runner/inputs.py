@@ -1,0 +1,21 @@
+"""What a run reads its manifests from: files and folders again and again, standard input once."""
+
+import io
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from anygate.diagnostics import Report, SourceFile
+from anygate.manifests import load_sources
+from anygate.manifests.yaml import SIZE_LIMIT
+
+
+class Inputs:
+    """The paths of a run. Standard input is read when this is made and remembered, for it cannot be read twice."""
+
+    def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None) -> None:
+        self.paths = tuple(paths)
+        self._typed = stdin.read(SIZE_LIMIT + 1) if stdin is not None and "-" in paths else b""
+
+    def load(self, report: Report) -> tuple[SourceFile, ...]:
+        """Read everything as it is now; raises EnvironmentProblem for a path that is not there."""
+        return load_sources(self.paths, report, stdin=io.BytesIO(self._typed))

@@ -1,0 +1,258 @@
+"""The whole compile under bad input: it never raises, never takes down a neighbour, and never opens what is closed."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from itertools import count
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import manifest_sets as sets
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anygate.compiler import CompileCache, Result, compile_sources
+from anygate.diagnostics import Diagnostic, Report, Severity, SourceFile
+from anygate.diagnostics.rule import RULES
+from anygate.envoy.api import message
+from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, TYPES
+from anygate.manifests.load import decode_source
+from anygate.model.edit import Respond
+from anygate.model.listener import Server
+from anygate.model.route import HttpRoute, HttpRule
+from anygate.model.tls import ClientTls, ClientValidation
+
+EXHAUSTIVE = bool(os.environ.get("ANYGATE_EXHAUSTIVE"))
+"""Whether every mutation is tried; otherwise a fixed part of those of documents that protect nothing."""
+
+CALM = sets.write(sets.calm_set(), "calm.yaml")
+GUARDS = ("SecurityPolicy", "ClientTrafficPolicy", "BackendTLSPolicy", "Gateway", "HTTPRouteFilter", "HTTPRoute")
+RETARGETED = frozenset(("policy-target-not-found", "unknown-kind", "kind-not-supported", "not-allowed"))
+AUTH = ("apiKeyAuth", "basicAuth", "jwt", "oidc", "extAuth", "authorization")
+
+
+class Case(NamedTuple):
+    """One mutated document of a set."""
+
+    index: int
+    path: sets.Path_
+    what: str
+    document: Any
+
+    def __str__(self) -> str:
+        return f"document {self.index} at {'.'.join(map(str, self.path))}: {self.what}"
+
+
+@cache
+def calm() -> Result:
+    return compile_sources([CALM])
+
+
+def check_findings(result: Result, *files: SourceFile) -> None:
+    """Every diagnostic has a known rule and a position in one of the files."""
+    lines = {file.name: len(file.lines) for file in files}
+    for found in result.diagnostics:
+        assert found.rule in RULES
+        assert found.span is not None, found
+        assert 1 <= found.span.line <= lines[found.span.file.name], found
+        assert found.message
+
+
+def check_calm(result: Result) -> None:
+    """What the neighbours ask for is there, unchanged."""
+    for type_url in (LISTENER, ROUTES, ENDPOINTS):
+        for name, wanted in calm().snapshot[type_url].items():
+            assert result.snapshot[type_url][name].body == wanted.body
+    assert calm().snapshot[CLUSTER].keys() <= result.snapshot[CLUSTER].keys()
+
+
+def cases(documents: list[sets.Document], kinds: tuple[str, ...], part: int) -> list[Case]:
+    """The mutations of all documents of some kinds; of the others one in `part`."""
+    found = []
+    for index, document in enumerate(documents):
+        whole = EXHAUSTIVE or document["kind"] in kinds
+        for number, (path, what, spoilt) in enumerate(sets.spoil(document)):
+            if whole or crc32(f"{index}/{number}".encode()) % part == 0:
+                found.append(Case(index, path, what, spoilt))
+    return found
+
+
+class Bench:
+    """Compiles a set with one document exchanged; what does not change is parsed once."""
+
+    def __init__(self, documents: list[sets.Document]) -> None:
+        self.documents = documents
+        self.texts = [f"---\n{sets.render(document)}\n" for document in documents]
+        self.cache = CompileCache()
+        self.plain = self.compile(0, documents[0])
+
+    def compile(self, index: int, document: Any) -> Result:
+        texts = [*self.texts]
+        texts[index] = f"---\n{sets.render(document)}\n"
+        file = SourceFile("in.yaml", "".join(texts))
+        result = compile_sources([CALM, file], cache=self.cache)
+        check_findings(result, CALM, file)
+        check_calm(result)
+        return result
+
+
+def test_the_protected_set_is_sound_and_closed():
+    bench = Bench(sets.protected_set())
+    assert [str(found) for found in bench.plain.diagnostics] == []
+    assert open_places(bench.plain) == set()
+    assert all(strong_server(bench.plain, name) is True for name in ("https", "more"))
+    assert strong_backend(bench.plain) is True
+
+
+def test_the_rich_set_is_read():
+    result = Bench(sets.rich_set()).plain
+    assert {found.rule for found in result.diagnostics if found.severity is Severity.ERROR} <= {
+        "listener-conflict",
+        "unsupported-value",
+        "route-not-allowed",
+        "policy-conflict",
+    }
+    assert {route.name for route in routes_of(result)} >= {"default/shop", "default/orders"}
+
+
+def test_any_single_mutation_of_a_rich_manifest_is_survived():
+    documents = sets.rich_set()
+    bench = Bench(documents)
+    for case in cases(documents, (), 8):
+        try:
+            bench.compile(case.index, case.document)
+        except Exception as problem:
+            raise AssertionError(str(case)) from problem
+
+
+def test_no_single_mutation_opens_anything():
+    documents = sets.protected_set()
+    bench = Bench(documents)
+    failures = []
+    for case in cases(documents, GUARDS[:3], 4):
+        try:
+            result = bench.compile(case.index, case.document)
+        except Exception as problem:
+            raise AssertionError(str(case)) from problem
+        failures += [f"{case}: {text}" for text in opened(documents[case.index], case, result)]
+    assert failures == [], f"{len(failures)} open"
+
+
+def routes_of(result: Result) -> list[HttpRoute]:
+    return [route for server in servers_of(result) for route in server.routes]
+
+
+def servers_of(result: Result) -> list[Server]:
+    found = [gateway for gateway in result.model.gateways if gateway.name == "default/web"]
+    return [server for gateway in found for listener in gateway.listeners for server in listener.servers]
+
+
+def is_closed(rule: HttpRule) -> bool:
+    action = rule.action
+    return rule.security is not None or (isinstance(action, Respond) and action.status >= 400)
+
+
+def open_places(result: Result) -> set[tuple[str, str]]:
+    """Listener and name of every route that must not be open and is, by the model and by Envoy's routes."""
+    found = set()
+    for server in servers_of(result):
+        for route in server.routes:
+            name = route.name.partition("/")[2]
+            if name in sets.PROTECTED.get(server.name, ()) and not all(map(is_closed, route.rules)):
+                found.add((server.name, name))
+    return found | open_in_envoy(result)
+
+
+_TABLES = {"http": "default/web/80", "more": "default/web/8443"}
+_known_tables: dict[bytes, frozenset[str]] = {}
+
+
+def open_in_envoy(result: Result) -> set[tuple[str, str]]:
+    found = set()
+    for server, names in sets.PROTECTED.items():
+        for resource in result.snapshot[ROUTES].values():
+            if resource.name.startswith(_TABLES[server]):
+                hosts = open_hosts(resource.body)
+                found |= {(server, name) for name in names if f"{name}.example.com" in hosts}
+    return found
+
+
+def open_hosts(body: bytes) -> frozenset[str]:
+    """The hosts of a route table with a route that sends requests on and asks for nothing."""
+    if body not in _known_tables:
+        table = message("envoy.config.route.v3.RouteConfiguration").FromString(body)
+        _known_tables[body] = frozenset(
+            domain
+            for host in table.virtual_hosts
+            for domain in host.domains
+            if any(route.HasField("route") and not guarded(route) for route in host.routes)
+        )
+    return _known_tables[body]
+
+
+def guarded(route: Any) -> bool:
+    guards = ("basic_auth", "api_key", "jwt", "oauth2", "oidc", "ext_authz", "rbac")
+    return any(guard in name for name in route.typed_per_filter_config for guard in guards)
+
+
+def strong_server(result: Result, name: str) -> bool | None:
+    """Whether a server checks its clients' certificates; None when it is not served."""
+    found = next((server for server in servers_of(result) if server.name == name), None)
+    if found is None:
+        return None
+    return found.tls is not None and is_strong(found.tls.client_validation)
+
+
+def is_strong(found: ClientValidation | None) -> bool:
+    return found is not None and bool(found.authorities or found.spki_hashes or found.certificate_hashes)
+
+
+def strong_backend(result: Result) -> bool | None:
+    """Whether the route to the database verifies it; None when it sends nothing there."""
+    backends = {backend.name: backend for backend in result.model.backends}
+    found = None
+    for route in routes_of(result):
+        if route.name == "default/tls":
+            for rule in route.rules:
+                for target in getattr(rule.action, "targets", ()):
+                    if target.backend:
+                        found = found is not False and verifies(backends[target.backend].tls)
+    return found
+
+
+def verifies(tls: ClientTls | None) -> bool:
+    return tls is not None and not tls.insecure and bool(tls.authorities or tls.system_authorities) and bool(tls.names)
+
+
+def opened(document: sets.Document, case: Case, result: Result) -> list[str]:
+    """What a mutation opened without being allowed to."""
+    found = [f"{route} on {server}" for server, route in sorted(open_places(result))]
+    found += [f"no client certificates on {name}" for name in ("https", "more") if strong_server(result, name) is False]
+    found += ["the backend is not verified"] if strong_backend(result) is False else []
+    if not found or is_asked_for(document, case):
+        return []
+    own = [one for one in result.diagnostics if one.rule in RETARGETED and at_document(one, case)]
+    return [] if own else found
+
+
+def at_document(found: Diagnostic, case: Case) -> bool:
+    return found.span is not None and found.span.file.name == "in.yaml" and found.span.line == 2 * case.index + 2
+
+
+def is_asked_for(document: sets.Document, case: Case) -> bool:
+    """Whether the mutation is how a user takes a protection away, in so many words."""
+    kind, path = document["kind"], case.path
+    taken = case.what == "None" or "Absent" in case.what
+    if kind == "SecurityPolicy":
+        return taken and len(path) == 2 and path[1] in AUTH
+    if kind == "ClientTrafficPolicy":
+        return taken and path in (("spec", "tls"), ("spec", "tls", "clientValidation"))
+    if kind == "Gateway":
+        ways = ("spec", "tls", "frontend", "perPort", 0, "tls", "validation")
+        empty = taken or case.what in ("{}", "[]")
+        return empty and path == ways[: len(path)] and len(path) > 1
+    if kind == "HTTPRoute":
+        return path[:2] in (("metadata", "labels"), ("spec", "rules")) or path in (("metadata",), ("metadata", "name"))
+    return False
