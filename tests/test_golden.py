@@ -19,7 +19,7 @@ from anygate.compiler import Result, Verdict, compile_sources
 from anygate.diagnostics import Report, SourceFile
 from anygate.diagnostics.render_text import render_text
 from anygate.envoy.api import message, redact, type_name
-from anygate.envoy.constraints import check_constraints
+from anygate.envoy.constraints import check
 from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Snapshot
 from anygate.manifests.load import parse_sources
 from anygate.model.dump import render_model
@@ -118,7 +118,7 @@ def test_envoy_accepts_it(case: Path, tmp_path: Path) -> None:
     snapshot = compiled(case).snapshot
     for type_url in NAMES.values():
         for made in snapshot[type_url].values():
-            assert list(check_constraints(message(type_name(type_url)).FromString(made.body))) == []
+            assert list(check(message(type_name(type_url)).FromString(made.body))) == []
     assert validate(snapshot, tmp_path) == ""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from anygate.collection import without_collection
 from anygate.diagnostics import Diagnostic, ObjectRef, Report, Rule, Severity, SourceFile, Span
 from anygate.dialects import DIALECTS
 from anygate.dialects.dialect import KindEntry, ReadCache
@@ -120,6 +121,7 @@ class Result:
     diagnostics: tuple[Diagnostic, ...]
 
 
+@without_collection
 def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCache | None = None) -> Read:
     """Read sources into the model; mistakes are appended to `report`."""
     cache = cache or CompileCache()
@@ -138,6 +140,7 @@ def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCa
     return Read(manifests, model, _judge(kinds, statuses, refused))
 
 
+@without_collection
 def build_snapshot(
     model: Model,
     report: Report,
@@ -152,6 +155,7 @@ def build_snapshot(
     return built.snapshot
 
 
+@without_collection
 def compile_sources(
     sources: Iterable[SourceFile], placement: Placement = AS_WRITTEN, cache: CompileCache | None = None
 ) -> Result:

@@ -366,8 +366,8 @@ class Generator:
             return self.random.choice([*matches, "/"]) + self.random.choice(["", "", "/", "/b", "c", "//"])
         if self.maybe(0.4):
             return self.random.choice(PATHS)
-        base = self.random.choice(["/", *PATHS])
-        return base + "".join(self.random.choice(PIECES) for _ in self.some(1, 5))
+        start = self.random.choice(["/", *PATHS])
+        return start + "".join(self.random.choice(PIECES) for _ in self.some(1, 5))
 
     def query(self) -> str:
         parts = [f"{self.random.choice(PARAMETERS)}={self.random.choice(VALUES)}" for _ in self.some(0, 3)]

@@ -60,7 +60,7 @@ def _print(found: "Sequence[Diagnostic]", format: str, files: int, objects: int)
     else:
         from anygate.cli.output import print_diagnostics, say
 
-        print_diagnostics(found)
+        print_diagnostics(found, sys.stdout)
         if not found:
             files_word = "file" if files == 1 else "files"
             objects_word = "object" if objects == 1 else "objects"

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TextIO
 
 from anygate.diagnostics import Diagnostic
 from anygate.diagnostics.render_text import render_summary, render_text
@@ -20,12 +21,13 @@ def wants_colour(stream: object) -> bool:
     return bool(getattr(stream, "isatty", bool)())
 
 
-def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
-    """Print diagnostics and their sum to standard error."""
+def print_diagnostics(diagnostics: Sequence[Diagnostic], stream: TextIO | None = None) -> None:
+    """Print diagnostics and their sum, to standard error unless they are what was asked for."""
     if not diagnostics:
         return
-    print(render_text(diagnostics, colour=wants_colour(sys.stderr)), file=sys.stderr)
-    print(render_summary(diagnostics), file=sys.stderr)
+    stream = stream or sys.stderr
+    print(render_text(diagnostics, colour=wants_colour(stream)), file=stream)
+    print(render_summary(diagnostics), file=stream, flush=True)
 
 
 def say(text: str) -> None:

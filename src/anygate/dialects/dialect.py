@@ -1,10 +1,11 @@
 """What a dialect is: a name, the kinds it knows, and how they are read into the model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from anygate.diagnostics import ObjectRef, Report
+from anygate.dialects.template import Template
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind
 from anygate.model import Model
@@ -62,10 +63,11 @@ class Reading:
 
 
 class Dialect(Protocol):
-    """One family of manifests. `kinds` is keyed by API group and kind."""
+    """One family of manifests. `kinds` is keyed by API group and kind; `templates` are what `new` prints."""
 
     name: str
     kinds: Mapping[tuple[str, str], KindEntry]
+    templates: Sequence[Template]
 
     def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
         """Read every object of this dialect's kinds into the model."""

@@ -54,8 +54,8 @@ def intersect(one: str, other: str) -> str | None:
 
 
 def specificity(hostname: str) -> tuple[int, int]:
-    """Order hostnames: exact before wildcard, then by length; greater is more specific."""
-    return (0 if hostname.startswith("*") else 1, len(hostname))
+    """Order hostnames: exact before wildcard before any (empty), then by length; greater is more specific."""
+    return (0 if not hostname or hostname.startswith("*") else 1, len(hostname))
 
 
 def route_hostnames(route: HttpRoute, server: Server) -> tuple[str, ...]:

@@ -77,7 +77,8 @@ class Preparation:
         wanted = frozenset(stub_of(backend) for backend in plain if chosen[backend.name].kind == "stub")
         addresses = await stubs.ensure(wanted | keep)
         model = redirect_backends(read.model, chosen, options.resolutions, addresses, self._redirected)
-        snapshot = await asyncio.to_thread(build_snapshot, model, report, placement, self._cache, read.manifests.sources)
+        sources = read.manifests.sources
+        snapshot = await asyncio.to_thread(build_snapshot, model, report, placement, self._cache, sources)
         moot = _find_moot(read.model, chosen)
         diagnostics = tuple(found for found in report.diagnostics if not _is_moot(found, moot))
         table = build_table(model, placed, chosen)

@@ -19,7 +19,7 @@ from anygate.runner.placing import Placed
 from anygate.runner.preparation import Preparation, RunOptions, Served, count_errors, find_new
 from anygate.runner.table import Table, render_changes
 from anygate.runner.watching import watch_paths
-from anygate.stubs import StubSet
+from anygate.stubs import RequestRecord, StubSet
 from anygate.xds.messages import Nacked
 from anygate.xds.server import AdsServer
 
@@ -45,13 +45,15 @@ _KEPT = "the last good configuration keeps serving"
 class Listeners:
     """Who hears of what happens. All are called in the event loop.
 
-    `on_step` names what may take a while; the step lasts as long as the context that it returns.
+    `on_step` names what may take a while; the step lasts as long as the context that it returns. `on_request`
+    hears of each request that a stub receives.
     """
 
     on_served: Callable[[Table], None]
     on_findings: Callable[[Sequence[Diagnostic]], None]
     on_word: Callable[[str], None]
     on_step: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext()
+    on_request: Callable[[RequestRecord], None] | None = None
 
 
 class Session:
@@ -93,7 +95,7 @@ class Session:
             return 1
         async with AsyncExitStack() as stack:
             self.folder = stack.enter_context(RunFolder())
-            self.stubs = StubSet(self.folder.path)
+            self.stubs = StubSet(self.folder.path, on_request=self._tell.on_request)
             stack.push_async_callback(self.stubs.stop)
             self._server = AdsServer()
             await self._server.start(f"unix:{self.folder.xds_socket}")

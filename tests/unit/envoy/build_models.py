@@ -28,9 +28,7 @@ def target(name: str, weight: int = 1, **fields: Any) -> BackendTarget:
 
 
 def forward(*targets: str | BackendTarget) -> Forward:
-    return Forward(
-        origin=ORIGIN, targets=tuple(target(each) if isinstance(each, str) else each for each in targets)
-    )
+    return Forward(origin=ORIGIN, targets=tuple(target(each) if isinstance(each, str) else each for each in targets))
 
 
 def prefix(value: str, **fields: Any) -> HttpMatch:

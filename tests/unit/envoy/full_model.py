@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import trustme
+from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
 
 from anygate.manifests.sensitive import Sensitive
 from anygate.model import backend as b
@@ -11,8 +12,6 @@ from anygate.model import listener as l
 from anygate.model import route as r
 from anygate.model import tls as t
 from anygate.model.root import Model
-
-from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
 
 _SECOND = timedelta(seconds=1)
 _AUTHORITY = trustme.CA()
@@ -76,7 +75,9 @@ SECURITY = security.Security(
     api_key=security.ApiKeyAuth(origin=ORIGIN, secrets=("keys",), headers=("x-key",)),
     jwt=security.Jwt(
         origin=ORIGIN,
-        providers=(security.JwtProvider(origin=ORIGIN, name="p", issuer="i", jwks_uri="https://a/jwks", jwks_backend="web"),),
+        providers=(
+            security.JwtProvider(origin=ORIGIN, name="p", issuer="i", jwks_uri="https://a/jwks", jwks_backend="web"),
+        ),
     ),
     oidc=security.Oidc(
         origin=ORIGIN,
@@ -156,7 +157,9 @@ SHARED = rule(
             rewrite=edit.Rewrite(path=edit.PathRewrite(kind="regex", pattern="a", value="b")),
             mirrors=(MIRROR,),
         ),
-        target("mirror", redirect=edit.Redirect(origin=ORIGIN, host="h", path=edit.PathRewrite(kind="full", value="/"))),
+        target(
+            "mirror", redirect=edit.Redirect(origin=ORIGIN, host="h", path=edit.PathRewrite(kind="full", value="/"))
+        ),
     ),
     prefix("/shared"),
 )
@@ -206,12 +209,22 @@ def full_model() -> Model:
                 1443,
                 server("https", "https", hostname="a.example.com", tls=SERVER_TLS, routes=(route("tls", *RULES),)),
                 server("wild", "https", hostname="*.example.com", tls=SERVER_TLS),
-                server("pass", "tls_passthrough", hostname="b.example.com", streams=(stream("TLSRoute", target("tcp")),)),
-                server("end", "tls_terminate", hostname="c.example.com", tls=SERVER_TLS, streams=(stream("TLSRoute", target("tcp")),)),
+                server(
+                    "pass", "tls_passthrough", hostname="b.example.com", streams=(stream("TLSRoute", target("tcp")),)
+                ),
+                server(
+                    "end",
+                    "tls_terminate",
+                    hostname="c.example.com",
+                    tls=SERVER_TLS,
+                    streams=(stream("TLSRoute", target("tcp")),),
+                ),
             ),
             listener(1081, server(http=l.HttpServer(client_ip_header="x-client"))),
             listener(1000, server("tcp", "tcp", streams=(TCP, OTHER_TCP)), connection=plain),
-            listener(1053, server("udp", "udp", streams=(stream("UDPRoute", target("tcp"), target("web")),)), transport="udp"),
+            listener(
+                1053, server("udp", "udp", streams=(stream("UDPRoute", target("tcp"), target("web")),)), transport="udp"
+            ),
         ],
         BACKENDS,
         SECRETS,

@@ -8,7 +8,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
-
 from full_model import full_model
 
 from anygate.envoy.build import Built, build
@@ -17,7 +16,6 @@ from anygate.envoy.not_carried import NOT_CARRIED
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.origin import Origin
 from anygate.model.root import Model
-
 
 _SAMPLES: dict[str, Any] = {
     "Endpoint.host": ("127.0.0.9",),

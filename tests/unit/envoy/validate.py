@@ -24,9 +24,7 @@ _SDS = "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"
 
 
 def parsed(snapshot: Snapshot, type_url: str) -> dict[str, Any]:
-    return {
-        name: message(type_name(type_url)).FromString(made.body) for name, made in snapshot[type_url].items()
-    }
+    return {name: message(type_name(type_url)).FromString(made.body) for name, made in snapshot[type_url].items()}
 
 
 def static_bootstrap(snapshot: Snapshot, admin: str = "") -> Any:

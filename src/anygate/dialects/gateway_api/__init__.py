@@ -1,11 +1,13 @@
 """The Kubernetes Gateway API with Envoy Gateway's policies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from anygate.diagnostics import Report
 from anygate.dialects.dialect import KindEntry, ReadCache, Reading
 from anygate.dialects.gateway_api.kinds import KINDS
 from anygate.dialects.gateway_api.read import read
+from anygate.dialects.gateway_api.starters import TEMPLATES
+from anygate.dialects.template import Template
 from anygate.manifests.index import Index
 
 
@@ -14,6 +16,7 @@ class GatewayApi:
 
     name = "gateway-api"
     kinds: Mapping[tuple[str, str], KindEntry] = KINDS
+    templates: Sequence[Template] = TEMPLATES
 
     def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
         """Read every object of this dialect's kinds into the model."""

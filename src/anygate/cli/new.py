@@ -1,0 +1,143 @@
+"""`anygate new`: a commented, valid manifest to start from."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from anygate.dialects.template import Template
+
+
+def new(  # noqa: PLR0913 - one parameter per option
+    kind: str = "",
+    name: str = "",
+    *,
+    namespace: Annotated[str, Parameter(name=("--namespace", "-n"))] = "",
+    gateway: str = "",
+    hostname: str = "",
+    path: str = "",
+    service: str = "",
+    port: str = "",
+    address: str = "",
+    route: str = "",
+    class_: Annotated[str, Parameter(name="--class")] = "",
+    certificate: str = "",
+    https: bool = False,
+    from_: Annotated[str, Parameter(name="--from")] = "",
+    with_: Annotated[list[str] | None, Parameter(name="--with")] = None,
+    output: Annotated[str, Parameter(name=("--output", "-o"))] = "",
+) -> int:
+    """Print a commented manifest of a kind to start from; without a kind, list the kinds.
+
+    Parameters
+    ----------
+    kind
+        Such as gateway or httproute, in any letter case; plurals and short names as for kubectl.
+    name
+        Name of the object.
+    namespace
+        Namespace of the object.
+    gateway
+        Gateway that a route attaches to or a policy applies to.
+    hostname
+        Host that is served, or of a backend.
+    path
+        Path prefix that an HTTPRoute matches.
+    service
+        Service that a route goes to, or that a policy or grant is about.
+    port
+        Port of a listener, a Service or a backend.
+    address
+        IP address of a Service's endpoint; adds an EndpointSlice.
+    route
+        HTTPRoute that a policy applies to.
+    class_
+        GatewayClass of a Gateway.
+    certificate
+        Secret with the certificate of --https.
+    https
+        Adds an HTTPS listener to a Gateway.
+    from_
+        Namespace that a ReferenceGrant lets in.
+    with_
+        Part to bring in, such as tcp for a Gateway or jwt for a SecurityPolicy. May be repeated.
+    output
+        File to write, which must not exist; standard output by default.
+    """
+    from anygate.errors import UsageError
+
+    if not kind:
+        print(_render_kinds())
+        return 0
+    template = find_template(kind)
+    if not name:
+        raise UsageError(f"name the {template.kind}: anygate new {template.kind.lower()} NAME")
+    options = {"namespace": namespace, "gateway": gateway, "hostname": hostname, "path": path, "service": service}
+    options |= {"port": port, "address": address, "route": route, "class": class_, "certificate": certificate}
+    options["from"] = from_
+    parts = [*(with_ or ()), *(["https"] if https else [])]
+    text = render_new(template, name, {key: value for key, value in options.items() if value}, parts)
+    _write(text, output)
+    return 0
+
+
+def find_template(kind: str) -> "Template":
+    """The template of a kind, by its name, its plural or a short name in any letter case."""
+    from anygate.dialects import DIALECTS
+    from anygate.errors import UsageError
+    from anygate.manifests.names import suggest_word
+
+    known: dict[str, Template] = {}
+    for template in (one for dialect in DIALECTS for one in dialect.templates):
+        for word in (template.kind.lower(), *template.short):
+            known.setdefault(word, template)
+    word = kind.lower().replace("-", "")
+    for spelling in (word, word.removesuffix("s"), word.removesuffix("es"), f"{word.removesuffix('ies')}y"):
+        if spelling in known:
+            return known[spelling]
+    guess = suggest_word(word, [one.kind for one in known.values()])
+    hint = guess.replace('"', "`") if guess else "`anygate new` lists the kinds"
+    raise UsageError(f'there is no template for the kind "{kind}"\nhint: {hint}')
+
+
+def render_new(template: "Template", name: str, options: Mapping[str, str], parts: list[str]) -> str:
+    """The manifest as text. `options` are those that were given; raises UsageError for what does not fit."""
+    from anygate.cli.new_values import check_options, complete_values
+
+    check_options(template, name, options, parts)
+    wanted = {*options, *(parts or [template.default_part])}
+    return "---\n" + template.render(complete_values(template, name, options), wanted)
+
+
+def _render_kinds() -> str:
+    from anygate.dialects import DIALECTS
+
+    templates = [one for dialect in DIALECTS for one in dialect.templates]
+    rows = [(one.kind, ", ".join(one.short), one.purpose, _render_options(one)) for one in templates]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows)
+
+
+def _render_options(template: "Template") -> str:
+    parts = [f"--with {'|'.join(template.parts)}"] if template.parts else []
+    return " ".join([*(f"--{name}" for name in template.options), *parts])
+
+
+def _write(text: str, output: str) -> None:
+    from anygate.cli.output import say
+    from anygate.errors import EnvironmentProblem
+
+    if output in ("", "-"):
+        sys.stdout.write(text)
+        return
+    try:
+        with Path(output).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise EnvironmentProblem(f"{output} exists already, and is left as it is") from None
+    except OSError as problem:
+        raise EnvironmentProblem(f"{output}: {(problem.strerror or str(problem)).lower()}") from None
+    say(f"wrote {output}")
