@@ -6,6 +6,7 @@ absent. `_defaults.yaml` of a dialect is compiled along, except for objects that
 
 import os
 import sys
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -56,8 +57,16 @@ def compiled(case: Path) -> Result:
     return compile_sources(sources_of(case))
 
 
+class Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+Dumper.add_representer(OrderedDict, lambda dumper, data: dumper.represent_dict(data.items()))
+
+
 def dump(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120) if value else ""
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120) if value else ""
 
 
 def render_resources(snapshot: Snapshot, type_url: str) -> str:

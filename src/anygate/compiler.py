@@ -90,8 +90,11 @@ class CompileCache:
 
     def kind(self, manifest: Manifest, make: Callable[[], Kind | None]) -> Kind | None:
         """A validated object: the last one if the same text stands in the same place."""
-        key = (id(manifest.value), manifest.file.name, manifest.start(), manifest.tree.offset)
-        found = self._kinds.get(key) or make()
+        # A text that starts on the same line and column has the same positions inside.
+        key = (id(manifest.value), manifest.file.name, manifest.start())
+        known = self._kinds.get(key)
+        # Taken over with its new manifest, it lets go of the whole text of the former file.
+        found = known.attach(manifest) if known is not None else make()
         if found is not None:
             self._next[key] = found
         return found
@@ -127,7 +130,7 @@ def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCa
     cache = cache or CompileCache()
     manifests = parse_sources(tuple(sources), report, cache.chunks)
     kinds, broken = _read_kinds(manifests, report, cache)
-    index = Index(kinds, broken)
+    index = Index(kinds, [*broken, *_find_lost(manifests)])
     readings = [dialect.read(index, report, cache.reads) for dialect in DIALECTS]
     cache.turn()
     model = Model(
@@ -197,6 +200,18 @@ def _read_kinds(manifests: ManifestSet, report: Report, cache: CompileCache) -> 
         else:
             kinds.append(found)
     return kinds, broken
+
+
+def _find_lost(manifests: ManifestSet) -> list[Manifest]:
+    """What could not be read at all, and objects of known kinds whose version is not known."""
+    known = known_kinds()
+    names = {(version.rpartition("/")[0], kind) for version, kind in known}
+    lost = [one for one in manifests.lost if not one.api_version or (one.group, one.kind) in names]
+    versions = {(one.api_version, one.kind) for one in manifests}
+    strange = {
+        version for version in versions - known.keys() if (version[0].rpartition("/")[0], version[1]) in names
+    }
+    return lost + [one for one in manifests if (one.api_version, one.kind) in strange]
 
 
 def _judge(

@@ -6,9 +6,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -16,7 +16,6 @@ import httpx2
 
 from anygate.diagnostics import Diagnostic
 from anygate.errors import EnvironmentProblem
-from anygate.runner.destinations import Resolution
 from anygate.runner.inputs import Inputs
 from anygate.runner.preparation import RunOptions
 from anygate.runner.session import Listeners, Session
@@ -117,11 +116,17 @@ class Running:
 
 
 @contextmanager
-def run_manifests(*texts: str, ports: Sequence[int] = (80,), **options: Any) -> Iterator[Running]:
-    """Serve manifests with stubs behind them until the block ends; `ports` are those that they name."""
+def run_manifests(
+    *texts: str, ports: Sequence[int] = (80,), path: Path | None = None, **options: Any
+) -> Iterator[Running]:
+    """Serve manifests with stubs behind them until the block ends; `ports` are those that they name.
+
+    `path` is served instead of the texts if it is given.
+    """
     with TemporaryDirectory(prefix="e2e-") as folder:
-        path = Path(folder, "in.yaml")
-        path.write_text(join(*texts))
+        if path is None:
+            path = Path(folder, "in.yaml")
+            path.write_text(join(*texts))
         for attempt in range(_ATTEMPTS):
             running = Running(path, find_offset(ports), **options)
             try:

@@ -82,6 +82,8 @@ REDIRECTS = route(
       filters:
       - type: RequestRedirect
         requestRedirect: {hostname: other.test, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}
+    - matches: [{path: {value: /own}}]
+      filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /there}}}]
     - matches: [{path: {value: /full}}]
       filters:
       - type: RequestRedirect
@@ -245,8 +247,10 @@ def test_redirects(running: Running, client: httpx2.Client) -> None:
 
     assert location("/host/x?q=1") == (301, "http://other.test:8080/host/x?q=1")
     assert location("/scheme") == (302, "https://redirects.test/scheme")
-    assert location("/prefix/x") == (302, f"http://other.test:{port}/new/x")
-    assert location("/full/x?q=1") == (302, f"http://other.test:{port}/one?q=1")
+    assert location("/prefix/x") == (302, "http://other.test/new/x")
+    assert location("/full/x?q=1") == (302, "http://other.test/one?q=1")
+    # To the gateway itself: where it really listens.
+    assert location("/own") == (302, f"http://redirects.test:{port}/there")
 
 
 def test_rewrites(client: httpx2.Client) -> None:

@@ -308,10 +308,11 @@ ABSENT = Absent()
 def render(value: Any) -> str:
     """A document as JSON, which is YAML, with keys twice where a `Duplicate` stands."""
     if isinstance(value, dict):
-        return "{" + ", ".join(_render_entry(key, one) for key, one in value.items()) + "}"
+        return "{" + ", ".join(_render_entry(str(key), one) for key, one in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_render_item(one) for one in value) + "]"
-    return json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)
 
 
 def _render_entry(key: str, value: Any) -> str:

@@ -30,6 +30,7 @@ COMMANDS = {
     "rule": Command("anygate.cli.rule:rule", "[RULE-ID]", "say what a diagnostic means, with examples"),
     "completion": Command("anygate.cli.completion:completion", "SHELL", "print a shell's completion script"),
 }
+_DASH = "\0"
 _HELP_FLAGS = ("--help", "-h")
 _VERSION_FLAGS = ("--version", "-V")
 
@@ -98,9 +99,10 @@ def _run(tokens: list[str]) -> int:
     from cyclopts import CycloptsError
 
     try:
-        found = build_app()(_spell_out(tokens), exit_on_error=False, print_error=False)
+        command, bound, _ = build_app().parse_args(_spell_out(tokens), exit_on_error=False, print_error=False)
     except CycloptsError as problem:
         raise UsageError(_reword(str(problem))) from problem
+    found = command(*map(_restore, bound.args), **{name: _restore(value) for name, value in bound.kwargs.items()})
     return found if isinstance(found, int) else 0
 
 
@@ -114,12 +116,17 @@ def _render_unknown(token: str) -> str:
 
 
 def _spell_out(tokens: list[str]) -> list[str]:
-    """`--stub` alone means what cannot be reached."""
-    if tokens[0] != "run":
-        return tokens
+    """`--stub` alone means what cannot be reached; `-` alone is a value, which the parser would take for an option."""
     end = tokens.index("--") if "--" in tokens else len(tokens)
-    spelled = ["--stub=unreachable" if one == "--stub" else one for one in tokens[:end]]
-    return [*spelled, *tokens[end:]]
+    meant = {"-": _DASH, **({"--stub": "--stub=unreachable"} if tokens[0] == "run" else {})}
+    return [*(meant.get(token, token) for token in tokens[:end]), *tokens[end:]]
+
+
+def _restore(value: object) -> object:
+    """Put `-` back where it was, in lists too."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_restore, value))
+    return "-" if value == _DASH else value
 
 
 def _reword(text: str) -> str:

@@ -1,12 +1,13 @@
 """`anygate completion`: a shell's completion script."""
 
+import re
 from typing import Literal
 
 
 def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """Print the completion script of a shell.
 
-    In bash, `source <(anygate completion bash)`; in zsh the same; in fish, `anygate completion fish | source`.
+    In bash and zsh `source <(anygate completion bash)`, in fish `anygate completion fish | source`.
 
     Parameters
     ----------
@@ -15,5 +16,11 @@ def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """
     from anygate.cli.app import build_app
 
-    print(build_app().generate_completion(shell=shell))
+    print(_offer_files(build_app().generate_completion(shell=shell)))
     return 0
+
+
+def _offer_files(script: str) -> str:
+    """Offer files where nothing else fits: paths are plain text to the parser, since - is one of them."""
+    script = script.replace("\ncomplete -F _anygate ", "\ncomplete -o default -F _anygate ")
+    return re.sub(r"^( +'\*:[^':]+)(' \\)$", r"\1:_files\2", script, flags=re.MULTILINE)

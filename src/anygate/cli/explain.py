@@ -3,9 +3,14 @@
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
+from msgspec.structs import replace
+
+if TYPE_CHECKING:
+    from anygate.explain import Explanation
+    from anygate.model import Model
 
 _MANIFEST_ENDINGS = (".yaml", ".yml", ".json")
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_*-]+(\.[A-Za-z0-9_-]+)*\.?)(:[0-9]+)?([/?#].*)?")
@@ -41,6 +46,7 @@ def explain(
     format
         How the explanation is printed: text or json.
     """
+    from anygate.cli.output import print_diagnostics
     from anygate.compiler import compile_sources
     from anygate.diagnostics import Report, Severity
     from anygate.errors import UsageError
@@ -61,10 +67,27 @@ def explain(
     report = Report()
     result = compile_sources(load_sources(paths, report, stdin=sys.stdin.buffer))
     report.extend(result.diagnostics)
-    answer = explain_request(result.model, found)
-    _warn([one for one in report.diagnostics if one.severity is not Severity.NOTE])
+    answer = note_endpoints(result.model, explain_request(assume_endpoints(result.model), found))
+    print_diagnostics([one for one in report.diagnostics if one.severity is not Severity.NOTE])
     print((render_json if format == "json" else render_text)(answer), end="")
     return 1 if any(one.severity is Severity.ERROR for one in report.diagnostics) else 0
+
+
+def assume_endpoints(model: "Model") -> "Model":
+    """The model as in a cluster, where Services have endpoints that the manifests do not name."""
+    backends = [
+        one if one.dynamic or any(group.endpoints for group in one.groups) else replace(one, stub=True)
+        for one in model.backends
+    ]
+    return replace(model, backends=tuple(backends))
+
+
+def note_endpoints(model: "Model", answer: "Explanation") -> "Explanation":
+    """Say of which backends endpoints were assumed."""
+    known = {one.name for one in model.backends if one.dynamic or any(group.endpoints for group in one.groups)}
+    names = [one.name for one in answer.targets if one.upstream is not None and one.name not in known]
+    notes = [f"{name} has no endpoints here, and is taken to have some as in a cluster" for name in names]
+    return replace(answer, notes=(*answer.notes, *notes))
 
 
 class Arguments(NamedTuple):
@@ -129,8 +152,3 @@ def _read_part(part: str) -> bytes:
         raise EnvironmentProblem(f"{part[1:]}: {(problem.strerror or str(problem)).lower()}") from None
     return content.translate(None, b"\r\n\0")
 
-
-def _warn(found) -> None:  # type: ignore[no-untyped-def]
-    from anygate.cli.output import print_diagnostics
-
-    print_diagnostics(found)

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from anygate.dialects.template import Template
 
 
-def new(  # noqa: PLR0913 - one parameter per option
+def new(
     kind: str = "",
     name: str = "",
+    /,
     *,
     namespace: Annotated[str, Parameter(name=("--namespace", "-n"))] = "",
     gateway: str = "",
@@ -74,7 +75,8 @@ def new(  # noqa: PLR0913 - one parameter per option
         return 0
     template = find_template(kind)
     if not name:
-        raise UsageError(f"name the {template.kind}: anygate new {template.kind.lower()} NAME")
+        hint = f"a {template.kind} takes {template.list_options()}"
+        raise UsageError(f"name the {template.kind}: anygate new {template.kind.lower()} NAME\nhint: {hint}")
     options = {"namespace": namespace, "gateway": gateway, "hostname": hostname, "path": path, "service": service}
     options |= {"port": port, "address": address, "route": route, "class": class_, "certificate": certificate}
     options["from"] = from_
@@ -116,14 +118,9 @@ def _render_kinds() -> str:
     from anygate.dialects import DIALECTS
 
     templates = [one for dialect in DIALECTS for one in dialect.templates]
-    rows = [(one.kind, ", ".join(one.short), one.purpose, _render_options(one)) for one in templates]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows)
-
-
-def _render_options(template: "Template") -> str:
-    parts = [f"--with {'|'.join(template.parts)}"] if template.parts else []
-    return " ".join([*(f"--{name}" for name in template.options), *parts])
+    rows = [(one.kind, ", ".join(one.short), one.purpose) for one in templates]
+    kind, short = (max(len(row[column]) for row in rows) for column in range(2))
+    return "\n".join(f"{row[0].ljust(kind)}  {row[1].ljust(short)}  {row[2]}" for row in rows)
 
 
 def _write(text: str, output: str) -> None:

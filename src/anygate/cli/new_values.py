@@ -26,8 +26,8 @@ def check_options(template: Template, name: str, options: Mapping[str, str], par
     taken = {*template.options, *(["namespace"] if template.namespaced else [])}
     for option in options:
         if option not in taken:
-            shown = ", ".join(f"--{one}" for one in sorted(taken)) or "no options"
-            raise UsageError(f"--{option} has no meaning for a {template.kind}\nhint: it takes {shown}")
+            hint = f"it takes {template.list_options()}"
+            raise UsageError(f"--{option} has no meaning for a {template.kind}\nhint: {hint}")
     for part in parts:
         if part not in template.parts:
             raise UsageError(_render_unknown_part(template, part))

@@ -34,6 +34,13 @@ class Template:
     default_part: str = ""
     namespaced: bool = True
 
+    def list_options(self) -> str:
+        """The options of `new` that make sense here, for people."""
+        options = [f"--{name}" for name in self.options]
+        options += ["--namespace"] if self.namespaced else []
+        options += [f"--with {'|'.join(self.parts)}"] if self.parts else []
+        return ", ".join(options) or "no options"
+
     def render(self, values: Mapping[str, str], wanted: Collection[str]) -> str:
         """Fill the placeholders; `wanted` are the options and parts that were asked for."""
         lines = self.file.read_text("utf-8").splitlines()

@@ -121,7 +121,7 @@ def _plan(listener: Listener) -> list[_Chain]:
             wanted = [_Chain(server.origin, chain_name(server), server, (server.hostname or ANY_HOST,))]
         elif server.protocol in ("tls_passthrough", "tls_terminate"):
             wanted = list(_plan_streams(server))
-        elif server.protocol == "tcp":
+        elif server.protocol == "tcp" and not any(chain.names == () for chain in chains):
             stream = _oldest(server.streams)[0] if server.streams else None
             chains.append(_Chain(server.origin, chain_name(server, stream), server, stream=stream))
             continue

@@ -55,6 +55,10 @@ class ChunkResult(NamedTuple):
     documents: tuple[Composed, ...]
     problems: tuple[Problem, ...]
     expanded: int
+    refused: tuple[Composed, ...] = ()
+    """Documents that have a value, but not one to rely on: a key came twice, a tag means nothing."""
+    unparsed: bool = False
+    """Whether a part of the chunk could not be read at all."""
 
 
 class _Anchor(NamedTuple):
@@ -73,13 +77,16 @@ class _RefusedError(Exception):
 def compose_chunk(text: str, memory: dict[str, Scalar]) -> ChunkResult:
     """Parse every document in `text`. `memory` keeps the meaning of plain scalars between calls."""
     composer = _Composer(text, memory)
+    unparsed = True
     try:
         composer.compose_stream(text)
+        unparsed = False
     except _RefusedError as refused:
         composer.problems.append(refused.problem)
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         composer.problems.append(explain_error(error, text))
-    return ChunkResult(tuple(composer.documents), tuple(composer.problems), composer.expanded)
+    documents, problems = tuple(composer.documents), tuple(composer.problems)
+    return ChunkResult(documents, problems, composer.expanded, tuple(composer.refused), unparsed)
 
 
 class _Composer:
@@ -88,6 +95,7 @@ class _Composer:
             memory.clear()
         self.memory = memory
         self.documents: list[Composed] = []
+        self.refused: list[Composed] = []
         self.problems: list[Problem] = []
         self.slots: array[int] = array("Q")
         self.anchors: dict[str, _Anchor | None] = {}
@@ -107,8 +115,8 @@ class _Composer:
                 assert type(end) is DocumentEndEvent
                 # Text that follows without a marker may be the rest of a broken document: look first.
                 event = self.next()
-                if len(self.problems) == found:
-                    self.documents.append(Composed(value, self.slots))
+                sound = len(self.problems) == found
+                (self.documents if sound else self.refused).append(Composed(value, self.slots))
             else:
                 event = self.next()
 

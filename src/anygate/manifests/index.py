@@ -19,6 +19,7 @@ class Index:
     """Parsed objects of any kinds, ordered by namespace and name whatever the order they came in.
 
     `broken` are objects of known kinds that could not be read: a policy that is not valid still has a target.
+    Of those that are not even an object only the kind may be known.
     """
 
     def __init__(self, kinds: Iterable[Kind], broken: Iterable[Manifest] = ()) -> None:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from anygate.diagnostics import Report, SourceFile
 from anygate.errors import EnvironmentProblem, UsageError
+from anygate.manifests.lost import Lost
 from anygate.manifests.manifest_set import ManifestSet
 from anygate.manifests.object import read_objects
 from anygate.manifests.syntax_rules import FILE_TOO_LARGE, NOT_TEXT, UNREADABLE_FILE
@@ -51,13 +52,14 @@ def load_sources(paths: Sequence[str], report: Report, *, stdin: BinaryIO | None
 def parse_sources(sources: Iterable[SourceFile], report: Report, cache: ChunkCache | None = None) -> ManifestSet:
     """Parse every source; with a cache, only what changed since the last call is parsed again."""
     sources = tuple(sources)
+    lost = Lost()
     objects = (
         manifest
         for source in sources
-        for document in parse_documents(source, report, cache)
-        for manifest in read_objects(document, report)
+        for document in parse_documents(source, report, cache, lost)
+        for manifest in read_objects(document, report, lost)
     )
-    found = ManifestSet.collect(sources, objects, report)
+    found = ManifestSet.collect(sources, objects, report, lost)
     if cache is not None:
         cache.forget_unused()
     return found

@@ -5,27 +5,35 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from anygate.diagnostics import ObjectRef, Related, Report, Severity, SourceFile
+from anygate.manifests.lost import Lost
 from anygate.manifests.object import Manifest
 from anygate.manifests.shape_rules import DUPLICATE_OBJECT
 
 
 @dataclass(frozen=True, eq=False)
 class ManifestSet:
-    """Objects in the order in which they were read; iterate it, or ask for one by its identity."""
+    """Objects in the order in which they were read; iterate it, or ask for one by its identity.
+
+    `lost` are those that could not be read at all; of some only the kind is known.
+    """
 
     sources: tuple[SourceFile, ...]
     objects: tuple[Manifest, ...]
     by_ref: Mapping[ObjectRef, Manifest] = field(repr=False)
+    lost: tuple[Manifest, ...] = ()
 
     @classmethod
-    def collect(cls, sources: Iterable[SourceFile], objects: Iterable[Manifest], report: Report) -> "ManifestSet":
+    def collect(
+        cls, sources: Iterable[SourceFile], objects: Iterable[Manifest], report: Report, lost: Lost | None = None
+    ) -> "ManifestSet":
         """Keep the first of each identity and report the others."""
         kept: dict[ObjectRef, Manifest] = {}
         for manifest in objects:
             first = kept.setdefault(manifest.ref, manifest)
             if first is not manifest:
                 _report_duplicate(first, manifest, report)
-        return cls(tuple(sources), tuple(kept.values()), MappingProxyType(kept))
+        gone = tuple(lost.objects) if lost is not None else ()
+        return cls(tuple(sources), tuple(kept.values()), MappingProxyType(kept), gone)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """The object with an identity, whatever its version."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anygate.diagnostics import FieldPath, ObjectRef, Report, SourceFile, Span
 from anygate.manifests.cluster_kinds import is_cluster_kind
@@ -11,6 +11,9 @@ from anygate.manifests.field_rules import MISSING_FIELD, WRONG_TYPE
 from anygate.manifests.found import describe_type, describe_value, hint_type
 from anygate.manifests.shape_rules import INVALID_NAME, NOT_AN_OBJECT
 from anygate.manifests.tree import Tree, Value
+
+if TYPE_CHECKING:
+    from anygate.manifests.lost import Lost
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -99,12 +102,14 @@ class Manifest:
         return self.tree.key_span(path)
 
 
-def read_objects(document: Tree, report: Report) -> Iterator[Manifest]:
-    """Yield the objects of a document, a List's items one by one; what is none is reported."""
+def read_objects(document: Tree, report: Report, lost: "Lost | None" = None) -> Iterator[Manifest]:
+    """Yield the objects of a document, a List's items one by one; what is none is reported, and kept in `lost`."""
     for tree, value in _expand_lists(document, document.value, report, 0):
         found = _read_object(tree, value, report)
         if found is not None:
             yield found
+        elif lost is not None:
+            lost.add_object(tree, value)
 
 
 def _expand_lists(tree: Tree, value: Value, report: Report, depth: int) -> Iterator[tuple[Tree, Value]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from anygate.diagnostics import Diagnostic, Related, Report, SourceFile
 from anygate.manifests.chunks import Chunk, split_chunks
 from anygate.manifests.compose import ChunkResult, compose_chunk
+from anygate.manifests.lost import Lost
 from anygate.manifests.scalars import Scalar
 from anygate.manifests.syntax import Problem
 from anygate.manifests.syntax_rules import ALIAS_LIMIT, FILE_TOO_LARGE
@@ -40,8 +41,10 @@ class ChunkCache:
         return len(self._kept | self._used)
 
 
-def parse_documents(file: SourceFile, report: Report, cache: ChunkCache | None = None) -> Iterator[Tree]:
-    """Yield the documents of a file in order; those with mistakes are reported and left out."""
+def parse_documents(
+    file: SourceFile, report: Report, cache: ChunkCache | None = None, lost: Lost | None = None
+) -> Iterator[Tree]:
+    """Yield the documents of a file in order; those with mistakes are reported and left out, to be found in `lost`."""
     if len(file.text) > SIZE_LIMIT:
         report.add(FILE_TOO_LARGE, f"file is larger than {SIZE_LIMIT // 2**20} MB", file.span(0, 0))
         return
@@ -57,6 +60,11 @@ def parse_documents(file: SourceFile, report: Report, cache: ChunkCache | None =
             where = file.span(chunk.offset, chunk.offset)
             report.add(ALIAS_LIMIT, f"aliases expand to more than {EXPANSION_LIMIT} values", where)
             return
+        if lost is not None:
+            for refused in result.refused:
+                lost.add_document(Tree(refused.value, file, chunk.offset, refused.slots))
+            if result.unparsed:
+                lost.add_text(chunk.text, file, chunk.offset)
         for document in result.documents:
             yield Tree(document.value, file, chunk.offset, document.slots)
 

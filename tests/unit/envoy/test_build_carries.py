@@ -50,11 +50,11 @@ def _hints(struct: type) -> dict[str, Any]:
 
 def _structs(kind: Any, found: dict[type, None]) -> dict[type, None]:
     """Every struct that can occur in a value of a type."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if kind not in found and kind is not Origin:
-            found[kind] = None
-            for inner in _hints(kind).values():
-                _structs(inner, found)
+    is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    if is_struct and kind not in found and kind is not Origin:
+        found[kind] = None
+        for inner in _hints(kind).values():
+            _structs(inner, found)
     for inner in get_args(kind):
         _structs(inner, found)
     return found

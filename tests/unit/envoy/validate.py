@@ -127,6 +127,7 @@ def free_port() -> int:
 
 class _Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         body = f"{self.server.tag} {self.path} {self.headers['host']}".encode()  # type: ignore[attr-defined]

@@ -6,14 +6,16 @@ Service, the older of two for one target wins, and a backend whose policy is not
 
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.certificates import read_authorities
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, origin
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID
 from anygate.dialects.gateway_api.kinds.backendtlspolicy import (
     BackendTLSPolicyV1Alpha2,
     SubjectAltName,
 )
-from anygate.dialects.gateway_api.policies import POLICY_CONFLICT, broken_targets
+from anygate.dialects.gateway_api.kinds.references import LocalPolicyTargetReferenceWithSectionName
+from anygate.dialects.gateway_api.policies import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND, broken_targets
 from anygate.dialects.gateway_api.status import note
+from anygate.manifests.core import Service
 from anygate.manifests.kind import Kind
 from anygate.model.tls import ClientTls, NameMatch
 
@@ -62,6 +64,24 @@ class BackendTls:
             note(section, "Accepted", True, "Accepted")
             note(section, "ResolvedRefs", True, "ResolvedRefs")
             self._by_target[key] = tls
+            problem = self._find_mistake(target, namespace)
+            if problem:
+                path = ("spec", "targetRef") if old else ("spec", "targetRefs", number)
+                fault = Fault(POLICY_TARGET_NOT_FOUND, "TargetNotFound", problem)
+                self._context.refuse(section, "Accepted", fault, item.manifest, path)
+
+    def _find_mistake(self, target: LocalPolicyTargetReferenceWithSectionName, namespace: str) -> str:
+        """Why a policy would have no effect on its target; empty when it has one."""
+        ref = ObjectRef(target.group, target.kind, namespace, target.name)
+        if (target.group, target.kind) not in (("", "Service"), (ENVOY_GATEWAY, "Backend")):
+            return f"a BackendTLSPolicy cannot target a {target.kind} of group {target.group or 'core'}"
+        found = self._context.index.get(*ref)
+        if found is None:
+            return f"there is no {ref}"
+        names = {port.name for port in found.spec.ports} if isinstance(found, Service) else set()
+        if target.section_name and target.section_name not in names:
+            return f"{ref} has no port called {target.section_name}"
+        return ""
 
     def _read(self, item: Kind) -> ClientTls | Fault:
         ref = item.manifest.ref

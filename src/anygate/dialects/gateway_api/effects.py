@@ -195,13 +195,14 @@ _OWN = ("targetRef", "targetRefs", "targetSelectors", "mergeType")
 
 
 def merge_patch(value: Any, patch: Any) -> Any:
-    """Apply a JSON merge patch; a policy's targets are its own and never merged."""
+    """Apply a JSON merge patch; a policy's targets are its own and never merged.
+
+    Kubernetes reads null as absent, so that a null takes nothing away from the wider policy.
+    """
     if not isinstance(patch, dict):
         return patch
     merged = {key: one for key, one in value.items() if key not in _OWN} if isinstance(value, dict) else {}
     for key, one in patch.items():
-        if one is None:
-            merged.pop(key, None)
-        else:
+        if one is not None:
             merged[key] = merge_patch(merged.get(key), one)
     return merged

@@ -1,5 +1,6 @@
 """Envoy Gateway's HTTPRouteFilter: rewrites the Gateway API does not have, fixed answers, injected credentials."""
 
+from anygate.dialects.gateway_api.certificates import check_grant
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND
 from anygate.dialects.gateway_api.kinds.envoy_gateway.httproutefilter import HTTPRouteFilterSpec
@@ -68,6 +69,9 @@ def _read_credential(context: Context, item: Kind) -> Credential | Fault:
     wanted = item.spec.credential_injection
     namespace = item.manifest.ref.namespace
     target = ref_of(wanted.credential.value_ref, namespace, "", "Secret")
+    fault = check_grant(context, target, item.manifest.ref)
+    if fault is not None:
+        return fault
     held = context.index.secret(target.namespace, target.name)
     content = held.values.get("credential") if held is not None else None
     if content is None:

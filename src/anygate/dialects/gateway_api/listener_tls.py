@@ -6,6 +6,7 @@ A listener whose TLS cannot be had exactly as written is not served: TLS never d
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.certificates import read_authorities, read_certificate
 from anygate.dialects.gateway_api.context import Context, Fault, origin
+from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.tls import ClientTLSSettings, ClientValidationContext
 from anygate.dialects.gateway_api.kinds.listener import FrontendTLSValidation
 from anygate.dialects.gateway_api.listeners import GatewayDraft, ListenerDraft
@@ -20,6 +21,18 @@ def read_listener_tls(context: Context, drafts: list[GatewayDraft]) -> None:
         for listener in draft.listeners:
             if listener.valid and listener.protocol in ("HTTPS", "TLS") and not listener.passthrough:
                 _read_tls(context, draft, listener)
+        _check_ports(context, draft)
+
+
+def _check_ports(context: Context, draft: GatewayDraft) -> None:
+    """Say so where client validation is asked for on a port that no HTTPS listener has."""
+    tls = draft.gateway.spec.tls
+    ports = {listener.spec.port for listener in draft.listeners if listener.protocol == "HTTPS"}
+    for number, one in enumerate(tls.frontend.per_port if tls and tls.frontend else ()):
+        if one.port not in ports:
+            text = f"no HTTPS listener has port {one.port}"
+            path = ("spec", "tls", "frontend", "perPort", number, "port")
+            context.add(NOT_HONOURED, text, draft.manifest, path)
 
 
 def _read_tls(context: Context, draft: GatewayDraft, listener: ListenerDraft) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from anygate.diagnostics import ObjectRef, Rule, Severity
-from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, GATEWAY_API_X, Context, Fault
+from anygate.dialects.gateway_api.findings import UNSUPPORTED
 from anygate.dialects.gateway_api.status import Section, note
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
@@ -81,7 +82,12 @@ POLICY_TARGET_NOT_FOUND = Rule(
     """,
 )
 
+_BACKENDS = frozenset((("", "Service"), (ENVOY_GATEWAY, "Backend")))
 ROUTE_KINDS = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+_TARGETS = _BACKENDS | {
+    (GATEWAY_API_X, "XListenerSet"),
+    *((GATEWAY_API, kind) for kind in ("Gateway", "ListenerSet", *ROUTE_KINDS)),
+}
 
 
 @dataclass(eq=False)
@@ -185,9 +191,20 @@ def _targets(context: Context, item: Kind) -> Iterator[tuple[ObjectRef, str, tup
         ref = ObjectRef(one.group, one.kind, namespace, one.name)
         yield ref, one.section_name or "", ("spec", "targetRefs", number)
     for number, selector in enumerate(getattr(spec, "target_selectors", ())):
-        for found in context.index.all(selector.group or GATEWAY_API, selector.kind):
-            if found.namespace == namespace and context.index.selects(selector, found.manifest.labels):
-                yield found.manifest.ref, "", ("spec", "targetSelectors", number)
+        path = ("spec", "targetSelectors", number)
+        if selector.namespaces is not None and selector.namespaces.from_ != "Same":
+            text = "targets in other namespaces are not looked for"
+            context.add(UNSUPPORTED, text, item.manifest, (*path, "namespaces"))
+        refs = [
+            found.manifest.ref
+            for found in context.index.all(selector.group or GATEWAY_API, selector.kind)
+            if found.namespace == namespace and context.index.selects(selector, found.manifest.labels)
+        ]
+        if not refs:
+            text = f"no {selector.kind} of namespace {namespace} is selected"
+            context.add(POLICY_TARGET_NOT_FOUND, text, item.manifest, path)
+        for ref in refs:
+            yield ref, "", path
 
 
 def _sections(item: Kind) -> set[str]:
@@ -208,26 +225,32 @@ def broken_targets(context: Context, kind: str) -> Iterator[tuple[ObjectRef, Man
     its targets can be read, everything in its namespace that it could have targeted is taken.
     """
     for manifest in context.index.broken(kind):
-        spec = manifest.value.get("spec")
-        spec = spec if isinstance(spec, dict) else {}
-        raw = spec.get("targetRefs")
-        listed = raw if isinstance(raw, list) else [spec.get("targetRef")]
-        found = [
-            ObjectRef(str(one.get("group", "")), str(one["kind"]), manifest.ref.namespace, str(one["name"]))
-            for one in listed
-            if isinstance(one, dict) and "kind" in one and "name" in one
-        ]
-        if not found:
-            found = [
-                item.manifest.ref
-                for wanted in ("Gateway", *ROUTE_KINDS)
-                for item in context.index.all(GATEWAY_API, wanted)
-                if item.manifest.ref.namespace == manifest.ref.namespace
-            ]
-            found += [
-                item.manifest.ref
-                for item in context.index.all("", "Service")
-                if item.manifest.ref.namespace == manifest.ref.namespace and kind == "BackendTLSPolicy"
-            ]
-        for target in found:
+        namespace = manifest.ref.namespace
+        for target in _named_targets(manifest) or _possible_targets(context, kind, namespace):
             yield target, manifest
+
+
+def _named_targets(manifest: Manifest) -> list[ObjectRef]:
+    """The targets that an unreadable policy names; none when there may be others than can be told."""
+    spec = manifest.value.get("spec")
+    if not isinstance(spec, dict) or spec.get("targetSelectors"):
+        return []
+    listed = spec.get("targetRefs")
+    if listed is not None and not isinstance(listed, list):
+        return []
+    single = spec.get("targetRef")
+    found = []
+    for one in [*(listed or ()), *(() if single is None else (single,))]:
+        given = tuple(one.get(key) for key in ("group", "kind", "name")) if isinstance(one, dict) else ()
+        group, kind, name = given if all(isinstance(part, str) for part in given) and given else ("", "", "")
+        if (group, kind) not in _TARGETS or not 0 < len(name) <= 253 or not name.isprintable():
+            return []
+        found.append(ObjectRef(group, kind, manifest.ref.namespace, name))
+    return found
+
+
+def _possible_targets(context: Context, kind: str, namespace: str) -> list[ObjectRef]:
+    """Everything in a namespace that a policy of a kind could have been meant for."""
+    wanted = _BACKENDS if kind == "BackendTLSPolicy" else _TARGETS - _BACKENDS
+    items = [item for pair in sorted(wanted) for item in context.index.all(*pair)]
+    return [item.manifest.ref for item in items if item.manifest.ref.namespace == namespace]

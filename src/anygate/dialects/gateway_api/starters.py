@@ -15,7 +15,13 @@ def _route(kind: str, purpose: str, *short: str, port: str = "8080", **options: 
 
 
 TEMPLATES = (
-    Template("GatewayClass", "a class of Gateways and its controller", _FILES / "gatewayclass.yaml", ("gc",), namespaced=False),
+    Template(
+        "GatewayClass",
+        "a class of Gateways and its controller",
+        _FILES / "gatewayclass.yaml",
+        ("gc",),
+        namespaced=False,
+    ),
     Template(
         "Gateway",
         "where traffic enters: ports, protocols, hosts",

@@ -1,0 +1,1 @@
+"""OpenAI chat completions (platform.openai.com/docs/api-reference/chat): client and backend."""
