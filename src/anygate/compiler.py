@@ -219,8 +219,9 @@ def _judge(
 ) -> dict[ObjectRef, Outcome]:
     outcomes = {ref: Outcome(ref, Verdict.REFUSED) for ref in refused}
     for kind in kinds:
-        status = statuses.get(kind.ref, {})
-        outcomes[kind.ref] = Outcome(kind.ref, _verdict(status), status)
+        ref = kind.ref
+        status = statuses.get(ref)
+        outcomes[ref] = Outcome(ref, _verdict(status), status) if status else Outcome(ref, Verdict.ACCEPTED)
     return dict(sorted(outcomes.items()))
 
 
@@ -231,6 +232,8 @@ def _verdict(status: Mapping[str, Any]) -> Verdict:
         *(one for key in ("parents", "ancestors", "listeners") for one in status.get(key, ())),
     ]
     conditions = [one for section in sections for one in section.get("conditions", ())]
+    if any(one["type"] == "Accepted" and one["status"] == "False" for one in status.get("conditions", ())):
+        return Verdict.REFUSED
     good = {"Conflicted": "False"}
     failed = [one for one in conditions if one["status"] != good.get(one["type"], "True")]
     if not failed:

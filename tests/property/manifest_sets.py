@@ -272,14 +272,18 @@ def rich_set() -> list[Document]:
     """The rich manifests of each kind in one namespace, with what they refer to."""
     rich = [_gather(document) for document in yaml.safe_load_all(KINDS_FILE.read_text())]
     names = {"shop": 8080, "next": 8080, "copy": 80, "auth": 8080, "orders": 50051, "db": 5432, "a": 1, "b": 1, "dns": 53}
+    issuer = {"endpoints": [{"fqdn": {"hostname": "issuer.example.com", "port": 443}}]}
     services = [document for name, port in names.items() for document in make_service(name, port)]
     held = make_secrets()
     secrets = {"www": held["www"], "other": held["www"], "client": held["www"] | held["login"]}
     secrets |= {"keys": held["keys"], "users": held["users"], "key": held["upstream"]}
+    for policy in (one for one in rich if one["kind"] == "ClientTrafficPolicy"):
+        del policy["spec"]["tls"]["clientValidation"]["crl"]
     maps = {"ca": {"ca.crt": make_keys().authority}, "jwks": {"jwks": JWKS}}
     return [
         *rich,
         *services,
+        make("Backend", "issuer", issuer, ENVOY_GATEWAY),
         *(make_secret(name, contents) for name, contents in secrets.items()),
         *({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}, "data": d} for n, d in maps.items()),
     ]
@@ -288,7 +292,8 @@ def rich_set() -> list[Document]:
 def _gather(value: Any) -> Any:
     """A copy in which no object says where it stands, so that all stand together."""
     if isinstance(value, dict):
-        return {key: _gather(one) for key, one in value.items() if not (key == "namespace" and isinstance(one, str))}
+        places = {"namespace"} if "name" in value else set()
+        return {key: _gather(one) for key, one in value.items() if key not in places}
     return [_gather(one) for one in value] if isinstance(value, list) else value
 
 

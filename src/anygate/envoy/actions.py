@@ -63,7 +63,7 @@ def build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Var
     targets = tuple(target for target in rule.action.targets if target.weight > 0)
     if not any(target.backend or target.redirect for target in targets):
         return [failing()]
-    if len(targets) > 1 and any(_stands_alone(target) for target in targets):
+    if len(targets) > 1 and any(_stands_alone(target, rule) for target in targets):
         return _split(rule, rule.action, targets, path, way)
     if targets[0].redirect is not None:
         return _redirecting(rule, targets[0].redirect, path, way)
@@ -130,11 +130,17 @@ def _redirecting(rule: HttpRule, redirect: Redirect, path: PathMatch | None, way
     return [shown._replace(narrower={"headers": [_WITH_PORT]}), silent]
 
 
-def _stands_alone(target: BackendTarget) -> bool:
-    """Whether a target needs a Route of its own, because ClusterWeight has no field for what it changes."""
+def _stands_alone(target: BackendTarget, rule: HttpRule) -> bool:
+    """Whether a target needs a Route of its own, because ClusterWeight has no field for what it changes.
+
+    ClusterWeight has one for the host, but Envoy lets a host rewrite of the Route win over it.
+    """
     rewrite = target.rewrite
-    beyond_host = rewrite is not None and (rewrite.path or rewrite.host_header or rewrite.host_from_backend)
-    return bool(beyond_host or target.redirect or target.mirrors)
+    if rewrite is None:
+        return bool(target.redirect or target.mirrors)
+    beyond_host = rewrite.path or rewrite.host_header or rewrite.host_from_backend
+    both = rewrite.host and rule.rewrite is not None and _host_rewrite(rule.rewrite)
+    return bool(beyond_host or both or target.redirect or target.mirrors)
 
 
 def _split(

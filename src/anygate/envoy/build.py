@@ -67,12 +67,12 @@ class BuildCache:
     """What the last build made, for the next build of a model that shares nodes with the last one.
 
     It holds only what the last build used, and changes how long a build takes, never what it makes. Nodes are found
-    again by identity: a reader that keeps unchanged nodes gains most.
+    again by name and taken when they are equal: a reader that keeps unchanged nodes gains most.
     """
 
     def __init__(self) -> None:
         self.sheets: dict[_SheetKey, RouteSheet] = {}
-        self.backends: dict[int, _BuiltBackend] = {}
+        self.backends: dict[str, _BuiltBackend] = {}
         self.backend_key: _BackendKey | None = None
 
 
@@ -167,10 +167,12 @@ class _Build:
         key = _BackendKey(frozenset(self._secrets), self._placement.system_authorities, self._preserves_case())
         shapes = _ClusterShapes(Trust(self._secrets, self._placement.system_authorities), key.preserve_case)
         known = self._cache.backends if self._cache.backend_key == key else {}
-        used: dict[int, _BuiltBackend] = {}
+        used: dict[str, _BuiltBackend] = {}
         for backend in (*self._model.backends, *self._merged_backends()):
-            made = known.get(id(backend)) or _build_backend(backend, shapes)
-            used[id(backend)] = made
+            made = known.get(backend.name)
+            if made is None or (made.backend is not backend and made.backend != backend):
+                made = _build_backend(backend, shapes)
+            used[backend.name] = made
             self._refused.extend(made.refused)
             for each in made.resources:
                 self._keep(each, backend.origin)

@@ -213,7 +213,7 @@ def _cidr(text: str, server: Server) -> dict[str, Any]:
 
 def _early_mutations(server: Server) -> list[dict[str, Any]]:
     edit = server.http.early_request_headers
-    if edit is None:
+    if edit is None or edit == HeaderEdit():
         return []
     name = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     config = typed(name, mutations=build_mutations(edit, server.origin))

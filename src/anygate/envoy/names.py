@@ -58,6 +58,11 @@ def match_name(rule: str, index: int) -> str:
     return f"{rule}/match/{index}"
 
 
+def preflight_name(match: str) -> str:
+    """What takes the CORS preflights of a match."""
+    return f"{match}/preflight"
+
+
 def share_name(match: str, index: int) -> str:
     """One target's share of a match that had to be split."""
     return f"{match}/target/{index}"

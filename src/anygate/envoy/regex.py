@@ -22,7 +22,7 @@ _PIECE = re.compile(
 )
 _COUNT = r"\{\d+(?:,\d*)?\}"
 _REPEATED_REPEAT = re.compile(rf"(?<!\()(?:[*+?]|{_COUNT})(?:[*+]|{_COUNT}|\?(?:[*+?]|{_COUNT}))")
-_LITERAL = re.compile(r"\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
+_LITERAL = re.compile(r"\\[pPx]\{[^}]*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 _NAMED = re.compile(
     r"\[:\^?(?!(?:alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit):\])\w+:\]"
 )

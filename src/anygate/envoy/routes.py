@@ -15,12 +15,12 @@ from anygate.envoy.checked import Refusal, refusals
 from anygate.envoy.filters import FILTERS
 from anygate.envoy.filters.filter import Scope
 from anygate.envoy.matches import build_route_match
-from anygate.envoy.names import ORIGIN, match_name, rule_name, share_name
+from anygate.envoy.names import ORIGIN, UNRESOLVED, match_name, preflight_name, rule_name, share_name
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.wire import part, text_entry
 from anygate.model.match import HttpMatch, PathMatch
 from anygate.model.route import Forward, HttpRoute, HttpRule
-from anygate.model.route_table import Row
+from anygate.model.route_table import Row, needs_preflight, preflight_match
 
 _ROUTE = "envoy.config.route.v3.Route"
 _ROUTE_MATCH = "envoy.config.route.v3.RouteMatch"
@@ -44,8 +44,9 @@ class BuiltRow(NamedTuple):
     body_size: int = 0
 
 
-_Rows = dict[tuple[int, int], BuiltRow]
-"""The rows of a route by the identities of their rule and match."""
+_RowKey = tuple[int, int, bool]
+_Rows = dict[_RowKey, BuiltRow]
+"""The rows of a route by the identities of their rule and match, and whether they are for preflights."""
 
 
 class _BuiltRoute(NamedTuple):
@@ -70,11 +71,11 @@ class RouteSheet:
 
     def built(self, row: Row) -> BuiltRow:
         """The Envoy routes of a row."""
-        route, rule, match, _ = row
+        route = row.route
         found = self._routes.get(id(route))
         if found is None:
             found = self._routes[id(route)] = self._find(route)
-        return found.rows[id(rule), id(match)]
+        return found.rows[id(row.rule), id(row.match), row.preflight]
 
     def seal(self) -> None:
         """Let go of what only the last build used."""
@@ -90,8 +91,13 @@ class RouteSheet:
         return _BuiltRoute(route, _build_route(route, self._context))
 
 
-def _rows_of(route: HttpRoute) -> list[tuple[int, int]]:
-    return [(id(rule), id(match)) for rule in route.rules for match in (rule.matches or (None,))]
+def _rows_of(route: HttpRoute) -> list[_RowKey]:
+    return [
+        (id(rule), id(match), preflight)
+        for rule in route.rules
+        for match in (rule.matches or (None,))
+        for preflight in ((False, True) if needs_preflight(rule, match) else (False,))
+    ]
 
 
 class _Action(NamedTuple):
@@ -120,7 +126,13 @@ def _build_rule(rule: HttpRule, name: str, shared: bytes, context: RouteContext,
         if action is None:
             action = by_path[path] = _build_action(name, rule, path, context)
         full = match_name(name, position)
-        rows[id(rule), id(match)] = _build_row(rule, match, action, full, shared, position)
+        rows[id(rule), id(match), False] = _build_row(rule, match, action, full, shared, position)
+        if needs_preflight(rule, match):
+            wanted = preflight_match(rule, match)
+            answering = _build_preflight(rule, action, context)
+            rows[id(rule), id(match), True] = _build_row(
+                rule, wanted, answering, preflight_name(full), shared, position
+            )
 
 
 def _rewrites_prefix(rule: HttpRule) -> bool:
@@ -154,6 +166,17 @@ def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: Ro
         built = [build(_ROUTE, **variants[0].fields)]
     halves = tuple((variant, serialise(half)) for variant, half in zip(variants, built, strict=True))
     return _Action(halves, tuple(refused), max(variant.body_size for variant in variants))
+
+
+def _build_preflight(rule: HttpRule, action: _Action, context: RouteContext) -> _Action:
+    """Build what takes a preflight: it would forward, for the CORS filter leaves other routes alone, but the
+    filter answers first. A rule that cannot be built has no policy to answer by either."""
+    if action.refused:
+        return _Action((), (), 0)
+    settings = _build_filter_settings(rule, context.scope)
+    route = {"cluster": UNRESOLVED, "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"}
+    half = serialise(build(_ROUTE, typed_per_filter_config=settings, route=route))
+    return _Action(((Variant({}, {}), half),), (), 0)
 
 
 def _build_filter_settings(rule: HttpRule, scope: Scope) -> dict[str, Any] | None:

@@ -9,7 +9,8 @@ from anygate.explain.conditions import cookie_values, describe_path, describe_va
 from anygate.explain.seen import SeenRequest
 from anygate.model.edit import HeaderEdit, Rewrite
 from anygate.model.limits import Faults, LimitRule, LimitSelector, RateLimit
-from anygate.model.route import Forward, HttpRule, Mirror, Timeouts
+from anygate.model.route import HttpRule, Mirror, Timeouts
+from anygate.model.route_table import is_forwarding
 from anygate.model.security import Authorization, Cors, Jwt, Security
 
 
@@ -20,8 +21,8 @@ def describe_rule(rule: HttpRule) -> tuple[Applied, ...]:
 
 def early_answer(rule: HttpRule, seen: SeenRequest) -> Decision | None:
     """Return the answer that comes before the rule's action, where the request alone tells."""
-    if rule.cors and _is_forwarding(rule) and _is_preflight(seen):
-        return Decision(kind="respond", status=200, reason="a CORS preflight is answered by the gateway")
+    if rule.cors and is_forwarding(rule) and _is_preflight(seen):
+        return preflight_answer()
     if rule.faults and rule.faults.abort_percent >= 100:
         if rule.faults.grpc_status is not None:
             return Decision(kind="respond", status=200, reason=f"injected gRPC status {rule.faults.grpc_status}")
@@ -29,6 +30,11 @@ def early_answer(rule: HttpRule, seen: SeenRequest) -> Decision | None:
             return Decision(kind="respond", status=rule.faults.abort_status, reason="an injected fault")
     missing = _missing_credentials(rule.security, seen) if rule.security else ""
     return Decision(kind="respond", status=401, reason=missing) if missing else None
+
+
+def preflight_answer() -> Decision:
+    """What becomes of a preflight that a rule's CORS policy takes."""
+    return Decision(kind="respond", status=200, reason="a CORS preflight is answered by the gateway")
 
 
 def cors_notes(cors: Cors | None, seen: SeenRequest) -> tuple[str, ...]:
@@ -114,13 +120,6 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
         when = ", ".join((*rule.retry.triggers, *map(str, rule.retry.statuses))) or "nothing"
         yield Applied(kind="retry", text=f"up to {rule.retry.attempts} on {when}", place=rule.retry.origin.place)
     yield from describe_edit("response headers", rule.response_headers, place)
-
-
-def _is_forwarding(rule: HttpRule) -> bool:
-    """Whether Envoy's CORS filter takes notice of the rule, which it does only where a backend may be asked."""
-    return isinstance(rule.action, Forward) and any(
-        target.weight > 0 and target.backend and not target.redirect for target in rule.action.targets
-    )
 
 
 def _is_preflight(seen: SeenRequest) -> bool:

@@ -22,7 +22,7 @@ def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> lis
     """
     found: list[tuple[tuple[object, ...], NearMiss]] = []
     for at, row in enumerate(rows):
-        if at == winner:
+        if at == winner or row.preflight:
             continue
         conditions = check_match(row.match, seen)
         failed = [condition for condition in conditions if condition.holds is not True]
@@ -54,7 +54,7 @@ def rows_elsewhere(table: dict[str, VirtualHost], seen: SeenRequest, chosen: str
     for domain, host in table.items():
         if domain == chosen or host.misdirected:
             continue
-        if any(all(each.holds for each in check_match(row.match, seen)) for row in host.rows):
+        if any(all(each.holds for each in check_match(row.wanted, seen)) for row in host.rows):
             likeness = SequenceMatcher(None, seen.domain, domain).ratio()
             found.append(
                 (

@@ -10,6 +10,7 @@ from anygate.explain.applied import (
     describe_rewrite,
     describe_rule,
     early_answer,
+    preflight_answer,
 )
 from anygate.explain.seen import SeenRequest
 from anygate.explain.upstream import UNKNOWN, Way, build_location, build_upstream
@@ -42,6 +43,8 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
     if refused:
         reason = f"the header {refused} cannot be changed by a header edit"
         return Outcome(Decision(kind="respond", status=_NO_TARGET, reason=reason), applied=applied)
+    if row.preflight:
+        return Outcome(preflight_answer(), applied=applied, notes=notes)
     early = early_answer(rule, seen)
     if isinstance(rule.action, Respond):
         action = rule.action

@@ -147,7 +147,7 @@ def _ask(
 def _first(rows: tuple[Row, ...], seen: SeenRequest, notes: list[str]) -> int | None:
     """The first row of which every condition holds; one that cannot be evaluated is passed over and noted."""
     for at, row in enumerate(rows):
-        conditions = check_match(row.match, seen)
+        conditions = check_match(row.wanted, seen)
         if all(condition.holds for condition in conditions):
             return at
         if all(condition.holds is not False for condition in conditions):
@@ -228,7 +228,7 @@ def _row_steps(row: Row, domain: str, seen: SeenRequest) -> list[Step]:
             kind="rule",
             name=rule.origin.path or row.rule.name,
             place=rule.origin.place,
-            text=describe_match(row.match),
+            text=describe_match(row.wanted),
         ),
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from anygate.diagnostics import FieldPath, Report, Rule, Span
+from anygate.diagnostics import Diagnostic, FieldPath, Report, Rule, Severity, Span
 from anygate.manifests.field_rules import INVALID_VALUE, MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
 from anygate.manifests.found import describe_type, describe_value, hint_type
 from anygate.manifests.names import suggest_field, suggest_word
@@ -75,21 +75,51 @@ def report_faults(manifest: Manifest, model: type[BaseModel], errors: Sequence[E
         report.add(fault.rule, fault.message, fault.span, path=fault.path, object=manifest.ref, hint=fault.hint)
 
 
+def report_unknown(
+    manifest: Manifest, model: type[BaseModel], errors: Iterable[ErrorDetails], report: Report
+) -> list[Diagnostic]:
+    """Warn of each unknown field among the errors; for kinds that are read without them."""
+    found = []
+    for error in errors:
+        if error["type"] != "extra_forbidden":
+            continue
+        one = _read_unknown(manifest, model, error)
+        found.append(
+            report.add(
+                one.rule,
+                f"{one.message} is ignored",
+                one.span,
+                path=one.path,
+                object=manifest.ref,
+                hint=one.hint,
+                severity=Severity.WARNING,
+            )
+        )
+    return found
+
+
+def find_unknown(errors: Iterable[ErrorDetails]) -> frozenset[FieldPath]:
+    """The fields that their objects do not have."""
+    return frozenset(error["loc"] for error in errors if error["type"] == "extra_forbidden")
+
+
 def find_nulls(errors: Iterable[ErrorDetails]) -> frozenset[FieldPath]:
     """The fields that are wrong only because they are null."""
     return frozenset(error["loc"] for error in errors if error["input"] is None and error["type"] != "extra_forbidden")
 
 
-def without(value: Any, paths: frozenset[FieldPath], at: FieldPath = ()) -> Any:
-    """A copy of `value` without the null fields at `paths`; list items stay."""
+def without(
+    value: Any, nulls: frozenset[FieldPath], unknown: frozenset[FieldPath] = frozenset(), at: FieldPath = ()
+) -> Any:
+    """A copy of `value` without the fields at `nulls` that are null and those at `unknown`; list items stay."""
     if isinstance(value, Mapping):
         return {
-            key: without(child, paths, (*at, key))
+            key: without(child, nulls, unknown, (*at, key))
             for key, child in value.items()
-            if not (child is None and (*at, key) in paths)
+            if not (child is None and (*at, key) in nulls) and (*at, key) not in unknown
         }
     if isinstance(value, list):
-        return [without(child, paths, (*at, index)) for index, child in enumerate(value)]
+        return [without(child, nulls, unknown, (*at, index)) for index, child in enumerate(value)]
     return value
 
 

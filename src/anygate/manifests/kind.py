@@ -4,12 +4,13 @@ A kind should have no pydantic unions: each branch reports its own errors, which
 literal `type` and optional fields as Kubernetes does, or a validator such as `IntOrString`.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from anygate.diagnostics import FieldPath, ObjectRef, Report, Span
-from anygate.manifests.faults import find_nulls, report_faults, without
+from anygate.diagnostics import Diagnostic, FieldPath, ObjectRef, Report, Span
+from anygate.manifests.faults import find_nulls, find_unknown, report_faults, report_unknown, without
 from anygate.manifests.fields import (
     Base64,
     Duration,
@@ -89,10 +90,15 @@ class Metadata(Node):
 
 
 class Kind(Node):
-    """A top-level object. `manifest` leads back to the text; `status` is never read."""
+    """A top-level object. `manifest` leads back to the text; `status` is never read.
+
+    A kind that `PRUNES_UNKNOWN` is read without its unknown fields, each of which is a warning, because tools that
+    write it are known to leave fields of other releases in it. For all other kinds they are errors.
+    """
 
     GROUP: ClassVar[str] = ""
     KIND: ClassVar[str] = ""
+    PRUNES_UNKNOWN: ClassVar[bool] = False
 
     api_version: str
     kind: str
@@ -100,6 +106,7 @@ class Kind(Node):
     status: Any = None
 
     _manifest: Manifest = PrivateAttr()
+    _remarks: tuple[Diagnostic, ...] = PrivateAttr(default=())
 
     if TYPE_CHECKING:
         # What holds objects of many kinds reaches for fields that only some of them have.
@@ -130,9 +137,15 @@ class Kind(Node):
         """Where the value at `path` stands in the text."""
         return self.manifest.span(path)
 
-    def attach(self, manifest: Manifest) -> Self:
-        """Remember where the object came from; for `read_kind`."""
+    @property
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        """What was reported when the object was read; to be reported again when it is used without being read."""
+        return self._remarks
+
+    def attach(self, manifest: Manifest, remarks: Sequence[Diagnostic] = ()) -> Self:
+        """Remember where the object came from and what was said about it; for `read_kind`."""
         self._manifest = manifest
+        self._remarks = tuple(remarks)
         return self
 
 
@@ -143,12 +156,14 @@ def read_kind(manifest: Manifest, model: type[K], report: Report) -> K | None:
     except ValidationError as error:
         faults = error.errors(include_url=False)
     nulls = find_nulls(faults)
-    if not nulls:
+    unknown = find_unknown(faults) if model.PRUNES_UNKNOWN else frozenset()
+    if not nulls and not unknown:
         report_faults(manifest, model, faults, report)
         return None
+    remarks = report_unknown(manifest, model, faults, report) if unknown else []
     # Kubernetes reads a field that is null as one that is absent.
     try:
-        return model.model_validate(without(manifest.value, nulls)).attach(manifest)
+        return model.model_validate(without(manifest.value, nulls, unknown)).attach(manifest, remarks)
     except ValidationError as error:
         report_faults(manifest, model, error.errors(include_url=False), report)
     return None

@@ -67,8 +67,8 @@ def parse_sources(sources: Iterable[SourceFile], report: Report, cache: ChunkCac
 
 def decode_source(name: str, content: bytes, report: Report) -> Iterator[SourceFile]:
     """Yield the source that `content` is; nothing, and a diagnostic, when it is too large or not text."""
-    nowhere = SourceFile(name, "").span(0, 0)
     if len(content) > SIZE_LIMIT:
+        nowhere = SourceFile(name, "").span(0, 0)
         report.add(FILE_TOO_LARGE, f"file is larger than {SIZE_LIMIT // 2**20} MB", nowhere)
         return
     mark, encoding = next((known for known in _MARKS if content.startswith(known[0])), (b"", "utf-8"))
@@ -78,7 +78,7 @@ def decode_source(name: str, content: bytes, report: Report) -> Iterator[SourceF
         at = len(mark) + error.start
         message = f"not {encoding[:6].upper().rstrip('-')} text: byte 0x{content[at]:02x} at offset {at}"
         hint = "save the file as UTF-8" if b"\0" not in content[:1000] else "this looks like a binary file"
-        report.add(NOT_TEXT, message, nowhere, hint=hint)
+        report.add(NOT_TEXT, message, SourceFile(name, "").span(0, 0), hint=hint)
         return
     yield SourceFile(name, text)
 

@@ -5,23 +5,35 @@ follows the Gateway API specification (HTTPRoute `hostnames` and `matches`): the
 the match's rank, then the older route, the route's name, and what was written first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from anygate.model.listener import Server
-from anygate.model.match import HttpMatch
-from anygate.model.route import HttpRoute, HttpRule
+from anygate.model.match import HttpMatch, ValueMatch
+from anygate.model.route import Forward, HttpRoute, HttpRule
 
 ANY_HOST = "*"
 
 
 class Row(NamedTuple):
-    """One line of the table: if `match` holds (None: always), `rule` of `route` decides."""
+    """One line of the table: if `match` holds (None: always), `rule` of `route` decides.
+
+    A `preflight` row stands before a row whose conditions a browser's CORS preflight cannot meet: it takes the
+    preflights of exactly those requests, so that the gateway answers them by the rule's CORS policy.
+    """
 
     route: HttpRoute
     rule: HttpRule
     match: HttpMatch | None
     hostname: str
+    preflight: bool = False
+
+    @property
+    def wanted(self) -> HttpMatch | None:
+        """The conditions of this row itself."""
+        return preflight_match(self.rule, self.match) if self.preflight else self.match
 
 
 class VirtualHost(NamedTuple):
@@ -35,6 +47,35 @@ class VirtualHost(NamedTuple):
     server: Server
     rows: tuple[Row, ...] = ()
     misdirected: bool = False
+
+
+def preflight_match(rule: HttpRule, match: HttpMatch | None) -> HttpMatch:
+    """What the preflight of a request for `match` looks like: OPTIONS, with the method it asks about in a header.
+
+    https://fetch.spec.whatwg.org/#cors-preflight-fetch: it carries none of the request's own headers.
+    """
+    asked = ValueMatch(name="access-control-request-method", kind="present")
+    if match is not None and match.method:
+        asked = msgspec.structs.replace(asked, kind="exact", value=match.method)
+    headers = (ValueMatch(name="origin", kind="present"), asked)
+    if match is None:
+        return HttpMatch(origin=rule.origin, method="OPTIONS", headers=headers)
+    return msgspec.structs.replace(match, method="OPTIONS", headers=headers)
+
+
+def needs_preflight(rule: HttpRule, match: HttpMatch | None) -> bool:
+    """Whether a rule's CORS policy would miss preflights: they fail its conditions, or it does not forward."""
+    if rule.cors is None:
+        return False
+    unmet = match is not None and bool(match.headers or match.method not in ("", "OPTIONS"))
+    return unmet or not is_forwarding(rule)
+
+
+def is_forwarding(rule: HttpRule) -> bool:
+    """Whether a rule sends requests to a backend; what it answers by itself Envoy's CORS filter leaves alone."""
+    return isinstance(rule.action, Forward) and any(
+        target.weight > 0 and target.backend and not target.redirect for target in rule.action.targets
+    )
 
 
 def covers(pattern: str, domain: str) -> bool:
@@ -145,8 +186,12 @@ def _rows(domain: str, attached: _Attached) -> tuple[Row, ...]:
     return tuple(row for _, row in ordered)
 
 
-def _expand(route: HttpRoute, hostname: str) -> list[Row]:
-    return [Row(route, rule, match, hostname) for rule in route.rules for match in (rule.matches or (None,))]
+def _expand(route: HttpRoute, hostname: str) -> Iterator[Row]:
+    for rule in route.rules:
+        for match in rule.matches or (None,):
+            if rule.cors is not None and needs_preflight(rule, match):
+                yield Row(route, rule, match, hostname, preflight=True)
+            yield Row(route, rule, match, hostname)
 
 
 def _key(level: int, row: Row) -> tuple[object, ...]:

@@ -1,10 +1,10 @@
 """From what Envoy refuses back to the line that asked for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from anygate.compiler import origin_span
 from anygate.diagnostics import ObjectRef, Report, Rule, Severity, SourceFile
-from anygate.model import Model, Origin
+from anygate.model import Model, Origin, Server
 from anygate.xds.messages import Nacked
 
 ENVOY_REFUSED = Rule(
@@ -48,15 +48,19 @@ def find_origin(name: str, message: str, model: Model) -> Origin | None:
     return None
 
 
-def _find_rule(servers: object, message: str) -> Origin | None:
-    """The match whose regular expression Envoy quotes."""
-    for server in servers:  # type: ignore[attr-defined]
-        for route in server.routes:
-            for rule in route.rules:
-                for match in rule.matches:
-                    values = [match.path] if match.path else []
-                    for value in (*values, *match.headers, *match.query):
-                        if value.kind == "regex" and value.value and value.value in message:
-                            found: Origin = match.origin
-                            return found
-    return None
+def _find_rule(servers: Iterable[Server], message: str) -> Origin | None:
+    """The match whose regular expression Envoy quotes, whole or, where a part of it is wrong, in part."""
+    quoted = message.rpartition(": ")[2]
+    patterns = list(_patterns(servers))
+    whole = (origin for origin, pattern in patterns if pattern in message)
+    part = (origin for origin, pattern in patterns if quoted and quoted in pattern)
+    return next(whole, None) or next(part, None)
+
+
+def _patterns(servers: Iterable[Server]) -> Iterator[tuple[Origin, str]]:
+    """Every regular expression that routes match with."""
+    rules = (rule for server in servers for route in server.routes for rule in route.rules)
+    for match in (match for rule in rules for match in rule.matches):
+        for value in (*([match.path] if match.path else []), *match.headers, *match.query):
+            if value.kind == "regex" and value.value:
+                yield match.origin, value.value

@@ -13,6 +13,7 @@ from validate import echo, free_port, get, running
 from anygate.envoy.build import build
 from anygate.model.edit import HeaderEdit, PathRewrite, Redirect, Respond, Rewrite
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
+from anygate.model.security import Cors
 
 
 def _path(kind: Any, value: str, pattern: str = "") -> PathRewrite:
@@ -29,6 +30,7 @@ def _to(name: str, full: str, weight: int = 1) -> Any:
 
 TARGET_EDIT = HeaderEdit(set=(("x-who", "target"),), add=(("x-both", "target"),))
 RULE_EDIT = HeaderEdit(set=(("x-who", "rule"), ("x-percent", "100%x%")), remove=("x-gone",))
+CORS = Cors(origin=ORIGIN, allow_origins=("https://a.test",), allow_methods=("PUT",))
 RULES = (
     rule("one", prefix("/foo"), rewrite=Rewrite(path=_path("prefix", "/"))),
     rule("one", prefix("/bar/"), rewrite=Rewrite(path=_path("prefix", "/xyz/"))),
@@ -52,6 +54,8 @@ RULES = (
         forward(target("one", request_headers=TARGET_EDIT), target("one")), prefix("/edit"), request_headers=RULE_EDIT
     ),
     rule(Respond(origin=ORIGIN, status=418, body="{}" * 4000, content_type="application/json"), prefix("/respond")),
+    rule("one", prefix("/cors/write", method="PUT", headers=(ValueMatch(name="x-key", value="1"),)), cors=CORS),
+    rule(Respond(origin=ORIGIN, status=204), prefix("/cors/fixed"), cors=CORS),
     rule(Redirect(origin=ORIGIN), prefix("/to/here")),
     rule(Redirect(origin=ORIGIN, scheme="https"), prefix("/to/https")),
     rule(Redirect(origin=ORIGIN, scheme="https", port=8443), prefix("/to/port")),
@@ -67,6 +71,10 @@ class Gateway:
 
     def get(self, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
         return get(self.port, path, **headers)
+
+    def preflight(self, path: str, method: str) -> tuple[int, str, dict[str, str]]:
+        asked = {"Origin": "https://a.test", "Access-Control-Request-Method": method}
+        return get(self.port, path, "OPTIONS", **asked)
 
     def seen(self, path: str, **headers: str) -> str:
         """Which backend saw which path and host, or the status."""
@@ -151,6 +159,17 @@ def test_edits_of_a_target_hold_over_those_of_its_rule(gateway: Gateway) -> None
     assert {answer["got-x-percent"] for answer in answers} == {"100%x%"}
     assert not any("got-x-gone" in answer for answer in answers)
     assert all(("got-x-both" in answer) == (answer["got-x-who"] == "target") for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/cors/write", "/cors/fixed"])
+def test_preflights_are_answered_where_the_request_itself_would_match(gateway: Gateway, path: str) -> None:
+    status, _, headers = gateway.preflight(path, "PUT")
+    assert (status, headers["access-control-allow-origin"]) == (200, "https://a.test")
+    assert gateway.preflight("/unknown", "PUT")[0] == 404
+
+
+def test_preflights_for_another_method_are_not_answered(gateway: Gateway) -> None:
+    assert gateway.preflight("/cors/write", "DELETE")[0] == 404
 
 
 def test_a_fixed_answer_may_be_long_and_has_its_type(gateway: Gateway) -> None:

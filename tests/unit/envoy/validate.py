@@ -162,9 +162,9 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def get(port: int, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
-    """GET without following redirects: status, body, headers."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+def get(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, str, dict[str, str]]:
+    """Send a request without following redirects: status, body, headers."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers, method=method)
     try:
         with urllib.request.build_opener(_Stay).open(request, timeout=10) as answer:
             return answer.status, answer.read().decode(), dict(answer.headers.items())

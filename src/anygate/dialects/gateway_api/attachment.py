@@ -89,10 +89,12 @@ class Attacher:
         candidates: list[ListenerDraft] | None = None
         if reference.kind == "Gateway" and reference.group == GATEWAY_API and key in self._gateways:
             draft = self._gateways[key]
+            self._context.reached_by.setdefault(manifest.ref, {})[draft.manifest.ref] = None
             candidates = [one for one in draft.listeners if one.owner.ref == draft.manifest.ref]
         elif reference.kind in ("ListenerSet", "XListenerSet") and key in self._sets:
             if reference.group in (GATEWAY_API, GATEWAY_API_X):
                 draft, owner = self._sets[key]
+                self._context.reached_by.setdefault(manifest.ref, {})[draft.manifest.ref] = None
                 candidates = [one for one in draft.listeners if one.owner.ref == owner.ref]
         if candidates is None:
             text = f"there is no {reference.kind} {key[0]}/{key[1]}"

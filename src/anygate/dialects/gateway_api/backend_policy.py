@@ -2,6 +2,7 @@
 
 import msgspec
 
+from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import GATEWAY_API_X, Context, Fault, origin
 from anygate.dialects.gateway_api.http_routes import read_session
 from anygate.dialects.gateway_api.kinds.xbackendtrafficpolicy import (
@@ -31,8 +32,8 @@ class BackendPolicies:
     def _add(self, item: XBackendTrafficPolicy) -> None:
         for number, target in enumerate(item.spec.target_refs):
             key = (target.kind, item.namespace, target.name)
-            ancestor = {"group": target.group, "kind": target.kind, "name": target.name}
-            section = self._context.status.section(item.ref, "ancestor", str(number), ancestor)
+            ref = ObjectRef(target.group, target.kind, item.namespace, target.name)
+            section = self._context.status.target(item.ref, ref, "")
             path = ("spec", "targetRefs", number)
             if self._context.index.get(target.group, target.kind, item.namespace, target.name) is None:
                 text = f"there is no {target.kind}/{item.namespace}/{target.name}"

@@ -50,8 +50,8 @@ class BackendTls:
         tls = self._read(item)
         for number, target in enumerate(targets):
             key = (target.kind, namespace, target.name, target.section_name or "")
-            ancestor = {"group": target.group, "kind": target.kind, "name": target.name}
-            section = self._context.status.section(item.manifest.ref, "ancestor", f"{number}", ancestor)
+            ref = ObjectRef(target.group, target.kind, namespace, target.name)
+            section = self._context.status.target(item.manifest.ref, ref, target.section_name or "")
             if isinstance(tls, Fault):
                 note(section, "ResolvedRefs", False, tls.reason, tls.message)
                 note(section, "Accepted", False, "NoValidCACertificate", tls.message)

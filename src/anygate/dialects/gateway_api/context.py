@@ -38,6 +38,12 @@ class Context:
     status: StatusBook = field(default_factory=StatusBook)
     backends: dict[str, Backend] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
+    reached_by: dict[ObjectRef, dict[ObjectRef, None]] = field(default_factory=dict)
+    """The Gateways through which requests come to a route or a backend; policies report to them."""
+
+    def note_reach(self, source: ObjectRef, target: ObjectRef) -> None:
+        """Note that whatever reaches `source` reaches `target` through it."""
+        self.reached_by.setdefault(target, {}).update(self.reached_by.get(source, {}))
 
     @property
     def fallbacks(self) -> bool:

@@ -3,13 +3,16 @@
 A listener whose TLS cannot be had exactly as written is not served: TLS never degrades.
 """
 
+from dataclasses import replace
+
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.certificates import read_authorities, read_certificate
 from anygate.dialects.gateway_api.context import Context, Fault, origin
-from anygate.dialects.gateway_api.findings import NOT_HONOURED
+from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, NOT_HONOURED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.tls import ClientTLSSettings, ClientValidationContext
 from anygate.dialects.gateway_api.kinds.listener import FrontendTLSValidation
 from anygate.dialects.gateway_api.listeners import GatewayDraft, ListenerDraft
+from anygate.dialects.gateway_api.status import note
 from anygate.dialects.gateway_api.tls_parameters import read_names, read_parameters
 from anygate.manifests.object import Manifest
 from anygate.model.tls import ClientValidation, ServerTls
@@ -46,6 +49,10 @@ def _read_tls(context: Context, draft: GatewayDraft, listener: ListenerDraft) ->
             listener.invalidate()
         else:
             names.append(found)
+    if not listener.spec.tls.certificate_refs:
+        text = "a certificate is needed; TLS options of other implementations give none here"
+        fault = Fault(CERTIFICATE_INVALID, "InvalidCertificateRef", text, "name a Secret in certificateRefs")
+        context.refuse(listener.section, "ResolvedRefs", fault, listener.owner, (*listener.path, "tls"))
     if not names:
         listener.invalidate()
         return
@@ -89,8 +96,11 @@ def _read_validation(
     name, faults = read_authorities(context, found.ca_certificate_refs, owner.ref, label)
     for number, fault in faults:
         at = (*path, "caCertificateRefs", number)
-        context.refuse(listener.section, "ResolvedRefs", fault, owner, at)
+        reason = "InvalidCACertificateKind" if fault.reason == "InvalidKind" else fault.reason
+        context.refuse(listener.section, "ResolvedRefs", replace(fault, reason=reason), owner, at)
     if not name:
+        text = "clients are asked for certificates, and no authority could be read to check them"
+        note(listener.section, "Accepted", False, "NoValidCACertificate", text)
         listener.invalidate()
         return None
     insecure = found.mode == "AllowInsecureFallback"

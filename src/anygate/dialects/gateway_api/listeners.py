@@ -6,6 +6,7 @@ condition. A listener that is not valid is not served at all.
 
 from dataclasses import dataclass, field
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.context import (
     ENVOY_GATEWAY,
     GATEWAY_API,
@@ -25,7 +26,6 @@ from anygate.dialects.gateway_api.kinds.listener import Listener
 from anygate.dialects.gateway_api.namespaces import allows_namespace
 from anygate.dialects.gateway_api.status import Section, note
 from anygate.manifests.object import Manifest
-from anygate.model.listener import Server
 from anygate.model.route import HttpRoute, StreamRoute
 from anygate.model.tls import ServerTls
 
@@ -90,7 +90,7 @@ class GatewayDraft:
     gateway: Gateway
     listeners: list[ListenerDraft] = field(default_factory=list)
     sets: list[Manifest] = field(default_factory=list)
-    servers: dict[str, Server] = field(default_factory=dict)
+    accepted: bool = True
 
     @property
     def name(self) -> str:
@@ -113,8 +113,17 @@ def read_gateways(context: Context) -> list[GatewayDraft]:
             _check_protocol(context, listener)
             _check_kinds(context, listener)
         _check_conflicts(context, draft)
+        _check_addresses(context, draft)
+        for listener in draft.listeners if not draft.accepted else ():
+            listener.invalidate()
         _note_ignored(context, draft)
     return drafts
+
+
+def _refuse_gateway(context: Context, draft: GatewayDraft, fault: Fault, path: FieldPath) -> None:
+    """Refuse a Gateway as a whole: none of its listeners is served."""
+    context.refuse(context.status.object(draft.manifest.ref), "Accepted", fault, draft.manifest, path)
+    draft.accepted = False
 
 
 def _add_listeners(context: Context, draft: GatewayDraft, owner: Manifest, specs: tuple[Listener, ...]) -> None:
@@ -133,8 +142,7 @@ def _check_parameters(context: Context, draft: GatewayDraft) -> None:
     found = context.index.get(reference.group, reference.kind, draft.manifest.ref.namespace, reference.name)
     if not known or found is None:
         fault = Fault(UNSUPPORTED, "InvalidParameters", f"parametersRef names no EnvoyProxy called {reference.name}")
-        section = context.status.object(draft.manifest.ref)
-        context.refuse(section, "Accepted", fault, draft.manifest, ("spec", "infrastructure", "parametersRef"))
+        _refuse_gateway(context, draft, fault, ("spec", "infrastructure", "parametersRef"))
 
 
 def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
@@ -143,7 +151,7 @@ def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
         *context.index.all(GATEWAY_API, "ListenerSet"),
         *context.index.all(GATEWAY_API_X, "XListenerSet"),
     ]
-    for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref)):
+    for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref[2:])):
         manifest, spec = item.manifest, item.spec
         parent = spec.parent_ref
         namespace = parent.namespace or manifest.ref.namespace
@@ -151,11 +159,10 @@ def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
             (one for ref, one in by_ref.items() if (ref.namespace, ref.name) == (namespace, parent.name)),
             None,
         )
-        section = context.status.object(manifest.ref)
         at = ("spec", "parentRef", "name")
         if draft is None:
-            fault = Fault(PARENT_NOT_FOUND, "ParentNotAccepted", f"no Gateway {namespace}/{parent.name}")
-            context.refuse(section, "Accepted", fault, manifest, at)
+            fault = Fault(PARENT_NOT_FOUND, "ParentNotAccepted", f"there is no Gateway {namespace}/{parent.name}")
+            _refuse_set(context, manifest, fault, at)
             continue
         wanted = draft.gateway.spec.allowed_listeners.namespaces
         if not allows_namespace(context.index, wanted, draft.manifest.ref.namespace, manifest.ref.namespace):
@@ -165,10 +172,17 @@ def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
                 f"Gateway {draft.name} does not allow listeners from namespace {manifest.ref.namespace}",
                 "set spec.allowedListeners.namespaces on the Gateway",
             )
-            context.refuse(section, "Accepted", fault, manifest, at)
+            _refuse_set(context, manifest, fault, at)
             continue
         draft.sets.append(manifest)
+        context.reached_by[manifest.ref] = {draft.manifest.ref: None}
         _add_listeners(context, draft, manifest, spec.listeners)
+
+
+def _refuse_set(context: Context, manifest: Manifest, fault: Fault, path: FieldPath) -> None:
+    section = context.status.object(manifest.ref)
+    context.refuse(section, "Accepted", fault, manifest, path)
+    note(section, "Programmed", False, fault.reason, fault.message)
 
 
 def _check_protocol(context: Context, listener: ListenerDraft) -> None:
@@ -196,7 +210,8 @@ def _check_kinds(context: Context, listener: ListenerDraft) -> None:
         listener.kinds = tuple(one.kind for one in wanted if one.group == GATEWAY_API and one.kind in supported)
         for number, one in enumerate(wanted):
             if one.group != GATEWAY_API or one.kind not in supported:
-                text = f"a {listener.protocol} listener cannot serve {one.kind}"
+                named = one.kind if one.group == GATEWAY_API else f"{one.kind} of group {one.group or 'core'}"
+                text = f"listeners of protocol {listener.protocol} cannot serve {named}"
                 hint = f"use {' or '.join(supported)}" if supported else ""
                 fault = Fault(UNSUPPORTED, "InvalidRouteKinds", text, hint)
                 path = (*listener.path, "allowedRoutes", "kinds", number)
@@ -211,6 +226,22 @@ def _family(listener: ListenerDraft) -> str:
     return "TLS" if listener.protocol in ("HTTPS", "TLS") else listener.protocol
 
 
+def _find_conflict(listener: ListenerDraft, others: list[ListenerDraft]) -> tuple[str, str]:
+    """Why a listener cannot share its port with others: a condition's reason and a sentence, or nothing."""
+    if not others:
+        return "", ""
+    first, port, hostname = others[0], listener.spec.port, listener.spec.hostname or ""
+    if _family(first) != _family(listener):
+        return "ProtocolConflict", f"port {port} is taken by listener {first.server_name}, which speaks {first.protocol}"
+    if _family(listener) in ("TCP", "UDP"):
+        return "HostnameConflict", f"port {port} is taken by listener {first.server_name}"
+    same = next((one for one in others if (one.spec.hostname or "") == hostname), None)
+    if same is None:
+        return "", ""
+    named = f"hostname {hostname}" if hostname else "every hostname"
+    return "HostnameConflict", f"{named} of port {port} is taken by listener {same.server_name}"
+
+
 def _check_conflicts(context: Context, draft: GatewayDraft) -> None:
     """Let the first listener of a port decide what may share it; the Gateway's own come before its sets'."""
     taken: dict[tuple[int, str], list[ListenerDraft]] = {}
@@ -218,30 +249,37 @@ def _check_conflicts(context: Context, draft: GatewayDraft) -> None:
         if not listener.valid:
             continue
         others = taken.setdefault((listener.spec.port, listener.transport), [])
-        reason = ""
-        if others and (_family(others[0]) != _family(listener) or _family(listener) in ("TCP", "UDP")):
-            reason = "ProtocolConflict" if _family(others[0]) != _family(listener) else "HostnameConflict"
-        elif any((one.spec.hostname or "") == (listener.spec.hostname or "") for one in others):
-            reason = "HostnameConflict"
+        reason, text = _find_conflict(listener, others)
         if not reason:
             others.append(listener)
             continue
-        text = f"port {listener.spec.port} is taken by listener {others[0].server_name}"
-        fault = Fault(LISTENER_CONFLICT, reason, text)
         note(listener.section, "Conflicted", True, reason, text)
+        # An entry of a ListenerSet says so in general terms, a Gateway's listener gives the kind of conflict.
+        of_set = listener.owner.ref != draft.manifest.ref
+        fault = Fault(LISTENER_CONFLICT, "Conflicted" if of_set else reason, text)
         context.refuse(listener.section, "Accepted", fault, listener.owner, listener.path)
         listener.invalidate()
 
 
-def _note_ignored(context: Context, draft: GatewayDraft) -> None:
+def _check_addresses(context: Context, draft: GatewayDraft) -> None:
+    """An address of a kind that we cannot have refuses the Gateway; a name is for DNS, which is not ours."""
     for number, address in enumerate(draft.gateway.spec.addresses):
-        if address.type != "IPAddress":
-            context.add(
-                NOT_HONOURED,
-                f"addresses of type {address.type} are not assigned here",
-                draft.manifest,
-                ("spec", "addresses", number),
-            )
+        path = ("spec", "addresses", number)
+        if address.type == "Hostname":
+            text = "host names are not assigned here; the Gateway listens on its IP addresses"
+            context.add(NOT_HONOURED, text, draft.manifest, path)
+        elif address.type != "IPAddress":
+            text = f"addresses of type {address.type} are not supported"
+            fault = Fault(UNSUPPORTED, "UnsupportedAddress", text, "use an IPAddress, or leave addresses out")
+            _refuse_gateway(context, draft, fault, path)
+
+
+def _note_ignored(context: Context, draft: GatewayDraft) -> None:
+    infrastructure = draft.gateway.spec.infrastructure
+    for name in ("labels", "annotations"):
+        if infrastructure is not None and getattr(infrastructure, name):
+            text = "nothing is created in a cluster that could carry them"
+            context.add(NOT_HONOURED, text, draft.manifest, ("spec", "infrastructure", name))
     for listener in draft.listeners:
         if listener.spec.tls is not None and listener.spec.tls.options:
             context.add(
@@ -267,19 +305,26 @@ def finish_status(context: Context, drafts: list[GatewayDraft]) -> None:
             note(section, "ResolvedRefs", True, "ResolvedRefs")
             note(section, "Programmed", True, "Programmed")
         own = [one for one in draft.listeners if one.owner.ref == draft.manifest.ref]
-        _finish_owner(context, draft.manifest, own)
+        _finish_owner(context, draft.manifest, own, "Invalid")
         for manifest in draft.sets:
-            _finish_owner(context, manifest, [one for one in draft.listeners if one.owner.ref == manifest.ref])
+            entries = [one for one in draft.listeners if one.owner.ref == manifest.ref]
+            if not draft.accepted:
+                text = f"Gateway {draft.name} is not accepted"
+                note(context.status.object(manifest.ref), "Accepted", False, "ParentNotAccepted", text)
+            _finish_owner(context, manifest, entries, "ListenersNotValid")
+        accepted = [one for one in draft.sets if context.status.object(one.ref).conditions["Accepted"].ok]
+        if draft.sets:
+            context.status.object(draft.manifest.ref).extra["attachedListenerSets"] = len(accepted)
 
 
-def _finish_owner(context: Context, manifest: Manifest, listeners: list[ListenerDraft]) -> None:
+def _finish_owner(context: Context, manifest: Manifest, listeners: list[ListenerDraft], invalid: str) -> None:
     section = context.status.object(manifest.ref)
     valid = [listener for listener in listeners if listener.valid]
     if not valid:
         note(section, "Accepted", False, "ListenersNotValid", "no listener is valid")
-        note(section, "Programmed", False, "Invalid", "no listener is valid")
+        note(section, "Programmed", False, invalid, "no listener is valid")
     elif len(valid) < len(listeners):
         note(section, "Accepted", True, "ListenersNotValid", "some listeners are not valid")
     note(section, "Accepted", True, "Accepted")
     ok = section.conditions["Accepted"].ok
-    note(section, "Programmed", ok, "Programmed" if ok else "Invalid")
+    note(section, "Programmed", ok, "Programmed" if ok else invalid)

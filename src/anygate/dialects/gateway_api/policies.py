@@ -139,7 +139,7 @@ def read_policies(context: Context, kind: str, target_kinds: tuple[str, ...]) ->
     for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref)):
         _attach(context, policies, item, target_kinds)
     for target, manifest in broken_targets(context, kind):
-        section = context.status.section(manifest.ref, "ancestor", str(target), _ancestor(target, ""))
+        section = context.status.target(manifest.ref, target, "")
         fault = Fault(POLICY_CONFLICT, "Invalid", f"{manifest.ref} is not valid")
         note(section, "Accepted", False, fault.reason, fault.message)
         # A broken policy still holds its target, and what it should have protected is closed.
@@ -150,9 +150,7 @@ def read_policies(context: Context, kind: str, target_kinds: tuple[str, ...]) ->
 def _attach(context: Context, policies: Policies, item: Kind, target_kinds: tuple[str, ...]) -> None:
     manifest = item.manifest
     for target, section_name, path in _targets(context, item):
-        section = context.status.section(
-            manifest.ref, "ancestor", f"{target}/{section_name}", _ancestor(target, section_name)
-        )
+        section = context.status.target(manifest.ref, target, section_name)
         if target.group != GATEWAY_API or target.kind not in target_kinds:
             text = f"a {policies.kind} cannot target a {target.kind}"
             fault = Fault(POLICY_TARGET_NOT_FOUND, "Invalid", text, f"it can target {', '.join(target_kinds)}")
@@ -211,11 +209,6 @@ def _sections(item: Kind) -> set[str]:
     spec = item.spec
     named = getattr(spec, "listeners", None) or getattr(spec, "rules", ())
     return {one.name for one in named if one.name}
-
-
-def _ancestor(target: ObjectRef, section: str) -> dict[str, str]:
-    found = {"group": target.group, "kind": target.kind, "namespace": target.namespace, "name": target.name}
-    return found | ({"sectionName": section} if section else {})
 
 
 def broken_targets(context: Context, kind: str) -> Iterator[tuple[ObjectRef, Manifest]]:

@@ -36,4 +36,4 @@ def read(index: Index, report: Report, cache: ReadCache) -> Reading:
         backends=tuple(context.backends[name] for name in sorted(context.backends)),
         secrets=tuple(context.secrets[name] for name in sorted(context.secrets)),
     )
-    return Reading(model, context.status.render())
+    return Reading(model, context.status.render(context.reached_by))

@@ -4,6 +4,7 @@ The readers note conditions while they work; `StatusBook.render` lays them out i
 `status` has. Times and generations are left out: the same input must give the same bytes.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ class Condition:
 
 @dataclass
 class Section:
-    """The conditions of one listener, parent or ancestor. `key` is how the API names it."""
+    """The conditions of one listener, parent or policy's target. `key` is how the API names it."""
 
     key: dict[str, Any]
     conditions: dict[str, Condition] = field(default_factory=dict)
@@ -48,21 +49,18 @@ class StatusBook:
         """The conditions that stand directly in `status.conditions`."""
         return self.section(ref, "object", "", {})
 
-    def is_true(self, section: Section, kind: str) -> bool:
-        """Whether a condition was noted and holds."""
-        found = section.conditions.get(kind)
-        return found is not None and found.ok
+    def target(self, policy: ObjectRef, target: ObjectRef, name: str) -> Section:
+        """The conditions of a policy for one target; `name` is a section of the target or empty."""
+        key = {"group": target.group, "kind": target.kind, "namespace": target.namespace, "name": target.name}
+        own = {"sectionName": name} if name else {}
+        return self.section(policy, "ancestor", f"{target}/{name}", key | own)
 
-    def refused(self, ref: ObjectRef) -> bool:
-        """Whether any section of the object says that it was not accepted."""
-        return any(
-            "Accepted" in section.conditions and not section.conditions["Accepted"].ok
-            for section in self._sections.get(ref, {}).values()
-        )
+    def render(self, reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]) -> dict[ObjectRef, dict[str, Any]]:
+        """Every object's status, in the order of kinds and names.
 
-    def render(self) -> dict[ObjectRef, dict[str, Any]]:
-        """Every object's status, in the order of kinds and names."""
-        return {ref: _render_object(self._sections[ref]) for ref in sorted(self._sections)}
+        A policy reports to the Gateways through which its targets are reached, as the Gateway API wants it.
+        """
+        return {ref: _render_object(self._sections[ref], reached_by) for ref in sorted(self._sections)}
 
 
 def note(section: Section, kind: str, ok: bool, reason: str, message: str = "") -> None:
@@ -72,25 +70,48 @@ def note(section: Section, kind: str, ok: bool, reason: str, message: str = "") 
         section.conditions[kind] = Condition(ok, reason, message)
 
 
-def _render_object(sections: dict[tuple[Place, str], Section]) -> dict[str, Any]:
+def _render_object(
+    sections: dict[tuple[Place, str], Section], reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]
+) -> dict[str, Any]:
     status: dict[str, Any] = {}
+    ancestors: dict[str, Section] = {}
     for (place, _), section in sections.items():
-        conditions = [
-            {
-                "type": kind,
-                "status": "True" if found.ok else "False",
-                "reason": found.reason,
-                "message": found.message,
-            }
-            for kind, found in sorted(section.conditions.items())
-        ]
+        conditions = _render_conditions(section)
         if place == "object":
             status |= section.extra
             status["conditions"] = conditions
         elif place == "listener":
             status.setdefault("listeners", []).append(section.key | section.extra | {"conditions": conditions})
+        elif place == "parent":
+            status.setdefault("parents", []).append(_render_reported(section, "parentRef"))
         else:
-            status.setdefault(place + "s", []).append(
-                {f"{place}Ref": section.key, "controllerName": CONTROLLER, "conditions": conditions}
-            )
+            for key in _ancestors_of(section.key, reached_by):
+                joined = ancestors.setdefault(repr(key), Section(key))
+                for kind, found in section.conditions.items():
+                    note(joined, kind, found.ok, found.reason, found.message)
+    if ancestors:
+        status["ancestors"] = [_render_reported(one, "ancestorRef") for one in ancestors.values()][:_MOST_ANCESTORS]
     return status
+
+
+_MOST_ANCESTORS = 16
+"""The API's own bound of `status.ancestors`."""
+
+
+def _ancestors_of(
+    target: dict[str, Any], reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]
+) -> list[dict[str, Any]]:
+    """The Gateways of a policy's target; the target itself where it is one or where there is none."""
+    gateways = reached_by.get(ObjectRef(target["group"], target["kind"], target["namespace"], target["name"]), ())
+    return [dict(zip(("group", "kind", "namespace", "name"), one, strict=True)) for one in gateways] or [target]
+
+
+def _render_reported(section: Section, name: str) -> dict[str, Any]:
+    return {name: section.key, "controllerName": CONTROLLER, "conditions": _render_conditions(section)}
+
+
+def _render_conditions(section: Section) -> list[dict[str, str]]:
+    return [
+        {"type": kind, "status": "True" if found.ok else "False", "reason": found.reason, "message": found.message}
+        for kind, found in sorted(section.conditions.items())
+    ]

@@ -90,10 +90,10 @@ def read_users(content: bytes, name: str, origin: Origin) -> list[str]:
         if not _is_sha(digest):
             raise CannotBuild(
                 origin,
-                f"the password of {user} in the secret {name} is not of the form {_SHA}, which Envoy needs",
+                f"the password of entry {number} of the secret {name} is not of the form {_SHA}, which Envoy needs",
             )
         if user in seen:
-            raise CannotBuild(origin, f"the secret {name} has the user {user} twice")
+            raise CannotBuild(origin, f"entry {number} of the secret {name} has a user who is there already")
         seen.add(user)
     if not lines:
         raise CannotBuild(origin, f"the secret {name} has no user, so nobody could call")

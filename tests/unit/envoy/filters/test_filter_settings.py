@@ -314,7 +314,7 @@ KEYS = ApiKeyAuth(origin=origin("k"), secrets=("keys",), headers=("x-key",))
         ("ann:plain", "not of the form {SHA}"),
         ("ann", "entry 1 of the secret users is not"),
         (f":{PASSWORD}", "entry 1 of the secret users is not"),
-        (f"ann:{PASSWORD}\nann:{PASSWORD}", "user ann twice"),
+        (f"ann:{PASSWORD}\nann:{PASSWORD}", "a user who is there already"),
         ("# nobody\n\n", "has no user"),
         (b"\xff\xfe", "is not text"),
     ],

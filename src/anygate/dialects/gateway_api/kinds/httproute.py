@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from anygate.dialects.gateway_api.kinds.httpfilter import HTTPPathModifier, HTTPRouteFilter, check_filters
 from anygate.dialects.gateway_api.kinds.references import GATEWAY_API_GROUP, BackendRef
 from anygate.dialects.gateway_api.kinds.route import (
-    HeaderValue,
     HttpMethod,
     RouteSpec,
     check_match_count,
@@ -20,7 +19,23 @@ from anygate.dialects.gateway_api.kinds.sequences import Distinct, NonEmpty
 from anygate.dialects.gateway_api.kinds.session import SessionPersistence
 from anygate.dialects.gateway_api.kinds.violations import Violations
 from anygate.manifests.fields import Duration, HeaderName, Hostname, Many, SectionName
+from anygate.manifests.http import HTTPHeaderMatch
 from anygate.manifests.kind import Kind, Node
+
+__all__ = [
+    "HTTPBackendRef",
+    "HTTPHeaderMatch",
+    "HTTPPathMatch",
+    "HTTPQueryParamMatch",
+    "HTTPRoute",
+    "HTTPRouteMatch",
+    "HTTPRouteRetry",
+    "HTTPRouteRule",
+    "HTTPRouteSpec",
+    "HTTPRouteTimeouts",
+    "RetryStatusCode",
+    "check_path",
+]
 
 _FORBIDDEN_PARTS = ("//", "/./", "/../", "%2f", "%2F", "#")
 _FORBIDDEN_ENDS = ("/..", "/.")
@@ -60,14 +75,6 @@ class HTTPPathMatch(Node):
             check_path(found, self.value, "value")
         found.refuse()
         return self
-
-
-class HTTPHeaderMatch(Node):
-    """A header to match; of names that differ only in case the first entry counts."""
-
-    type: Literal["Exact", "RegularExpression"] = "Exact"
-    name: HeaderName
-    value: HeaderValue
 
 
 class HTTPQueryParamMatch(Node):

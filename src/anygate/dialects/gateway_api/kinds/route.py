@@ -1,23 +1,36 @@
 """What all kinds of routes have in common."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from anygate.dialects.gateway_api.kinds.references import ParentReference, check_parents
 from anygate.dialects.gateway_api.kinds.sequences import Distinct
-from anygate.dialects.gateway_api.kinds.violations import Violations, check_distinct, check_exclusive
-from anygate.manifests.fields import HeaderName, Many
+from anygate.dialects.gateway_api.kinds.violations import Violations, check_exclusive
+from anygate.manifests.fields import Many
+from anygate.manifests.http import Fraction, HeaderValue, HTTPHeader, HttpMethod, Named, check_names
 from anygate.manifests.kind import Node
+
+__all__ = [
+    "MAX_MATCHES",
+    "Fraction",
+    "HTTPHeader",
+    "HTTPHeaderFilter",
+    "HeaderValue",
+    "HttpMethod",
+    "Named",
+    "RouteSpec",
+    "Typed",
+    "check_match_count",
+    "check_names",
+    "check_rule_names",
+    "check_share",
+    "check_single",
+]
 
 MAX_MATCHES = 128
 """Matches of all rules of a route together."""
-
-HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
-
-HeaderValue = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00\r\n]+$")]
-"""Any text that cannot end the header line; the API's experimental channel is stricter (ASCII)."""
 
 
 class RouteSpec(Node):
@@ -33,13 +46,6 @@ class RouteSpec(Node):
         check_parents(found, self.parent_refs)
         found.refuse()
         return self
-
-
-class HTTPHeader(Node):
-    """A header to set or add."""
-
-    name: HeaderName
-    value: HeaderValue
 
 
 class HTTPHeaderFilter(Node):
@@ -58,42 +64,12 @@ class HTTPHeaderFilter(Node):
         return self
 
 
-class Fraction(Node):
-    """A share, numerator of denominator."""
-
-    numerator: int = Field(ge=0)
-    denominator: int = Field(default=100, ge=1)
-
-    @model_validator(mode="after")
-    def _check_share(self) -> Self:
-        found = Violations()
-        if self.numerator > self.denominator:
-            found.add("must not be greater than denominator", "numerator")
-        found.refuse()
-        return self
-
-
-class Named(Protocol):
-    """Anything with a name."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-
-
 class Typed(Protocol):
     """Anything with a type."""
 
     @property
     def type(self) -> str:
         """The type."""
-
-
-def check_names(found: Violations, entries: Sequence[Named], field: str) -> None:
-    """Refuse a repeated name; names that differ only in case pass, and the first one counts."""
-    nested = Violations()
-    check_distinct(nested, [entry.name for entry in entries], "name", "name")
-    found.adopt(nested, field)
 
 
 def check_rule_names(found: Violations, names: Iterable[str | None]) -> None:

@@ -1,33 +1,13 @@
-"""Lists with conditions."""
+"""The same names as `anygate.manifests.sequences`, where this dialect looks for them."""
 
-from typing import Annotated, TypeVar
+from anygate.manifests.sequences import (
+    Distinct,
+    NonEmpty,
+    T,
+)
 
-from pydantic import AfterValidator
-from pydantic_core import PydanticKnownError
-
-from anygate.dialects.gateway_api.kinds.violations import Violations, check_distinct
-from anygate.manifests.fields import Many
-
-T = TypeVar("T")
-
-
-def _check_entries(values: tuple[T, ...]) -> tuple[T, ...]:
-    found = Violations()
-    check_distinct(found, values, "entry")
-    found.refuse()
-    return values
-
-
-Distinct = Annotated[Many[T], AfterValidator(_check_entries)]
-"""A YAML list without repetitions."""
-
-
-def _check_presence(values: tuple[T, ...]) -> tuple[T, ...]:
-    if not values:
-        raise PydanticKnownError("too_short", {"field_type": "List", "min_length": 1, "actual_length": 0})
-    return values
-
-
-# Not `min_length`: pydantic counts only the entries that are valid, and so would report a wrong one twice.
-NonEmpty = Annotated[Many[T], AfterValidator(_check_presence)]
-"""A YAML list with at least one entry."""
+__all__ = [
+    "Distinct",
+    "NonEmpty",
+    "T",
+]

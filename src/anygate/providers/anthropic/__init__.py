@@ -1,0 +1,1 @@
+"""Anthropic messages (docs.anthropic.com/en/api/messages): client, and backend at Anthropic, on Bedrock and on Vertex."""

@@ -1,0 +1,116 @@
+"""Every example is clean, runs, and does what its comments say."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from program import program, run_anygate
+from running import Running, find_offset
+from transcript import Step, check_answer, read_steps, run_curl, run_netcat
+
+from anygate.cli.app import main
+from anygate.compiler import compile_sources
+from anygate.diagnostics import Report
+from anygate.errors import EnvironmentProblem
+from anygate.manifests import load_sources
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "examples"
+EXAMPLES = sorted(
+    str(one.relative_to(ROOT)) for one in FOLDER.iterdir() if one.is_dir() or one.suffix in (".yaml", ".yml", ".json")
+)
+_ATTEMPTS = 5
+
+
+@pytest.fixture(autouse=True)
+def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def read_text(example: str) -> str:
+    path = Path(example)
+    files = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+    return "\n".join(file.read_text() for file in files)
+
+
+def list_ports(text: str) -> set[int]:
+    """The ports of listeners, which stand deeper than those of Services by nothing but their protocol."""
+    return {int(port) for port in re.findall(r"port: (\d+)\n    protocol: (?:HTTPS?|TLS|TCP|UDP)\n", text)}
+
+
+@contextmanager
+def serve(example: str, ports: set[int]) -> Iterator[Callable[[str], str]]:
+    """Run an example at other ports; yields what puts a command's ports in their place."""
+    for attempt in range(_ATTEMPTS):
+        running = Running(Path(example), find_offset(sorted(ports)))
+        try:
+            running.start()
+            break
+        except EnvironmentProblem:
+            # Another worker may have taken a port since it was tried.
+            if attempt == _ATTEMPTS - 1:
+                raise
+    moved = {port if port >= 1024 else port + 10000: port + running.offset for port in ports}
+    try:
+        yield lambda command: re.sub(
+            r"(?<=[: ])\d{4,5}\b", lambda found: str(moved.get(int(found[0]), int(found[0]))), command
+        )
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_clean(example: str) -> None:
+    report = Report()
+    report.extend(compile_sources(load_sources([example], report)).diagnostics)
+    assert {found.rule for found in report.diagnostics} <= {"no-endpoints"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_does_what_it_says(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = read_text(example)
+    steps = read_steps(text)
+    assert steps, "an example shows what it does"
+    assert f"examples/{Path(example).name}" in text
+    with serve(example, list_ports(text)) as place:
+        for step in steps:
+            run_step(step, place, capsys)
+
+
+def run_step(step: Step, place: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    if step.command.startswith("anygate "):
+        main(step.command.split()[1:])
+        printed = re.sub(r" +", " ", capsys.readouterr().out)
+        assert step.outcome in printed, printed
+    elif " nc " in step.command:
+        assert run_netcat(place(step.command)).strip() == step.outcome
+    else:
+        check_answer(run_curl(place(step.command)), step.outcome)
+
+
+def test_strict_check_passes() -> None:
+    done = run_anygate("check", "--strict", *EXAMPLES[:1])
+    assert done.returncode == 0, done.stderr
+
+
+def test_readme_lists_every_example() -> None:
+    listed = re.findall(r"\]\(([^)]+)\)", (FOLDER / "README.md").read_text())
+    assert sorted(one.rstrip("/") for one in listed) == [Path(one).name for one in EXAMPLES]
+
+
+def test_new_manifests_run_together() -> None:
+    made = [
+        run_anygate("new", *words).stdout
+        for words in (
+            ("gateway", "web"),
+            ("httproute", "shop", "--gateway", "web"),
+            ("service", "shop"),
+        )
+    ]
+    offset = find_offset([80])
+    with program("run", "--stub", f"--port-offset={offset}", "-", stdin="".join(made)) as running:
+        running.out.await_line("ready")
+        answer = run_curl(f"curl http://127.0.0.1:{80 + offset}/")
+    check_answer(answer, "200, shop")
