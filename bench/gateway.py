@@ -27,10 +27,10 @@ class Gateway:
     def wait_for(self, word: str, *, times: int = 1, seconds: float = 120.0) -> float:
         """The moment at which a line was said so many times."""
         with self._heard:
-            if not self._heard.wait_for(lambda: len(self._moments(word)) >= times or self._is_over(), seconds):
-                raise SystemExit(f"no {word!r} within {seconds:g} s:\n{self._said()}")
+            if not self._heard.wait_for(lambda: len(self._moments(word)) >= times or self.is_over, seconds):
+                raise SystemExit(f"no {word!r} within {seconds:g} s:\n{self.said}")
             if len(self._moments(word)) < times:
-                raise SystemExit(f"anygate run ended:\n{self._said()}")
+                raise SystemExit(f"anygate run ended:\n{self.said}")
             return self._moments(word)[times - 1]
 
     def stop(self) -> None:
@@ -54,10 +54,14 @@ class Gateway:
     def _moments(self, word: str) -> list[float]:
         return [moment for moment, line in self.words if line == word]
 
-    def _is_over(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether the program has ended."""
         return not self._listening.is_alive() or self.process.poll() is not None
 
-    def _said(self) -> str:
+    @property
+    def said(self) -> str:
+        """Its last words."""
         return "\n".join(line for _, line in self.words[-20:])
 
 

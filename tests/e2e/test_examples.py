@@ -1,14 +1,14 @@
 """Every example is clean, runs, and does what its comments say."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from program import program, run_anygate
 from running import Running, find_offset
-from transcript import Step, check_answer, read_steps, run_curl, run_netcat
+from transcript import DEADLINE, Step, check_answer, read_steps, run_curl, run_netcat
 
 from anygate.cli.app import main
 from anygate.compiler import compile_sources
@@ -40,9 +40,39 @@ def list_ports(text: str) -> set[int]:
     return {int(port) for port in re.findall(r"port: (\d+)\n    protocol: (?:HTTPS?|TLS|TCP|UDP)\n", text)}
 
 
+class Served:
+    """A running example, whose ports are not those of its comments."""
+
+    def __init__(self, running: Running, ports: set[int]) -> None:
+        self._requests = running.requests
+        self._moved = {port if port >= 1024 else port + 10000: port + running.offset for port in ports}
+
+    def place(self, text: str) -> str:
+        """Put the ports of a text in their place."""
+        return re.sub(r"(?<=[: ])\d{4,5}\b", lambda found: str(self._moved.get(int(found[0]), int(found[0]))), text)
+
+    def run(self, step: Step, capsys: pytest.CaptureFixture[str]) -> None:
+        if step.command.startswith("anygate "):
+            main(step.command.split()[1:])
+            printed = re.sub(r" +", " ", capsys.readouterr().out)
+            assert step.outcome in printed, printed
+        elif " nc " in step.command:
+            assert run_netcat(self.place(step.command)).strip() == step.outcome
+        else:
+            self._list_asked(0)
+            check_answer(run_curl(self.place(step.command)), self.place(step.outcome), self._list_asked)
+
+    def _list_asked(self, least: int) -> list[str]:
+        """The services whose stubs got requests since the last call."""
+        asked = []
+        while len(asked) < least or not self._requests.empty():
+            asked.append(self._requests.get(timeout=DEADLINE).backend.partition(".")[0])
+        return asked
+
+
 @contextmanager
-def serve(example: str, ports: set[int]) -> Iterator[Callable[[str], str]]:
-    """Run an example at other ports; yields what puts a command's ports in their place."""
+def serve(example: str, ports: set[int]) -> Iterator[Served]:
+    """Run an example at other ports."""
     for attempt in range(_ATTEMPTS):
         running = Running(Path(example), find_offset(sorted(ports)))
         try:
@@ -52,11 +82,8 @@ def serve(example: str, ports: set[int]) -> Iterator[Callable[[str], str]]:
             # Another worker may have taken a port since it was tried.
             if attempt == _ATTEMPTS - 1:
                 raise
-    moved = {port if port >= 1024 else port + 10000: port + running.offset for port in ports}
     try:
-        yield lambda command: re.sub(
-            r"(?<=[: ])\d{4,5}\b", lambda found: str(moved.get(int(found[0]), int(found[0]))), command
-        )
+        yield Served(running, ports)
     finally:
         running.close()
 
@@ -74,20 +101,9 @@ def test_does_what_it_says(example: str, capsys: pytest.CaptureFixture[str]) -> 
     steps = read_steps(text)
     assert steps, "an example shows what it does"
     assert f"examples/{Path(example).name}" in text
-    with serve(example, list_ports(text)) as place:
+    with serve(example, list_ports(text)) as served:
         for step in steps:
-            run_step(step, place, capsys)
-
-
-def run_step(step: Step, place: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    if step.command.startswith("anygate "):
-        main(step.command.split()[1:])
-        printed = re.sub(r" +", " ", capsys.readouterr().out)
-        assert step.outcome in printed, printed
-    elif " nc " in step.command:
-        assert run_netcat(place(step.command)).strip() == step.outcome
-    else:
-        check_answer(run_curl(place(step.command)), step.outcome)
+            served.run(step, capsys)
 
 
 def test_strict_check_passes() -> None:
@@ -113,4 +129,4 @@ def test_new_manifests_run_together() -> None:
     with program("run", "--stub", f"--port-offset={offset}", "-", stdin="".join(made)) as running:
         running.out.await_line("ready")
         answer = run_curl(f"curl http://127.0.0.1:{80 + offset}/")
-    check_answer(answer, "200, shop")
+    assert (answer.status, answer.headers["x-stub-backend"]) == (200, "shop.default")

@@ -5,7 +5,8 @@
 
 After curl come the status, the stub that answers (`a or b` when chance decides), `sees NAME: VALUE` for what the
 stub was sent (also `host` and `path`; `sees no NAME`), and `NAME: VALUE` or `no NAME` for headers of the answer. A
-value may end in `...`. `no answer` means that curl fails. After other commands comes a part of what they print.
+value may end in `...`. `also NAME` is another stub that got the request, `tries: N` how often the stub was asked.
+`no answer` means that curl fails. After other commands comes a part of what they print.
 """
 
 import json
@@ -13,7 +14,7 @@ import re
 import shlex
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,8 +73,8 @@ def run_curl(command: str) -> Answer:
         return Answer(int(done.stdout), headers, body.read_bytes() if body.exists() else b"")
 
 
-def check_answer(answer: Answer, outcome: str) -> None:
-    """Assert that an answer is as the comment says."""
+def check_answer(answer: Answer, outcome: str, asked: Callable[[int], Sequence[str]]) -> None:
+    """Assert that an answer is as the comment says; `asked` waits for that many requests to stubs."""
     if outcome == "no answer":
         assert answer.status == 0
         return
@@ -83,7 +84,11 @@ def check_answer(answer: Answer, outcome: str) -> None:
         where: Mapping[str, str] = answer.seen if claim.startswith("sees ") else answer.headers
         words = claim.removeprefix("sees ")
         header = _HEADER.fullmatch(words)
-        if words.startswith("no "):
+        if words.startswith("also "):
+            assert words.removeprefix("also ") in asked(2), claim
+        elif words.startswith("tries: "):
+            assert len(asked(1)) == int(words.removeprefix("tries: ")), claim
+        elif words.startswith("no "):
             assert words.removeprefix("no ") not in where, (answer, claim)
         elif header:
             _check_value(where.get(header["name"]), header["value"], claim)

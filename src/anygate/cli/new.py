@@ -75,11 +75,13 @@ def new(
         return 0
     template = find_template(kind)
     if not name:
-        hint = f"a {template.kind} takes {template.list_options()}"
+        hint = f"it takes {template.list_options()}"
         raise UsageError(f"name the {template.kind}: anygate new {template.kind.lower()} NAME\nhint: {hint}")
     options = {"namespace": namespace, "gateway": gateway, "hostname": hostname, "path": path, "service": service}
     options |= {"port": port, "address": address, "route": route, "class": class_, "certificate": certificate}
     options["from"] = from_
+    if https and "https" not in template.parts:
+        raise UsageError(f"--https has no meaning for kind {template.kind}\nhint: it takes {template.list_options()}")
     parts = [*(with_ or ()), *(["https"] if https else [])]
     text = render_new(template, name, {key: value for key, value in options.items() if value}, parts)
     _write(text, output)

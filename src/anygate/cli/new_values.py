@@ -27,7 +27,7 @@ def check_options(template: Template, name: str, options: Mapping[str, str], par
     for option in options:
         if option not in taken:
             hint = f"it takes {template.list_options()}"
-            raise UsageError(f"--{option} has no meaning for a {template.kind}\nhint: {hint}")
+            raise UsageError(f"--{option} has no meaning for kind {template.kind}\nhint: {hint}")
     for part in parts:
         if part not in template.parts:
             raise UsageError(_render_unknown_part(template, part))
@@ -64,9 +64,9 @@ def quote(text: str) -> str:
 
 def _render_unknown_part(template: Template, part: str) -> str:
     if not template.parts:
-        return f"--with has no meaning for a {template.kind}"
+        return f"--with has no meaning for kind {template.kind}"
     hint = suggest_word(part, template.parts) or f"choose from {', '.join(template.parts)}"
-    return f'a {template.kind} has no part "{part}"\nhint: {hint}'
+    return f'kind {template.kind} has no part "{part}"\nhint: {hint}'
 
 
 def _check_option(template: Template, option: str, value: str) -> None:

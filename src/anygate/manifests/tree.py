@@ -8,6 +8,7 @@ number of slots of its whole subtree, so that a look-up steps over siblings inst
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from anygate.diagnostics import FieldPath, SourceFile, Span
 from anygate.manifests.scalars import Scalar
@@ -15,6 +16,7 @@ from anygate.manifests.scalars import Scalar
 Value = Scalar | list["Value"] | dict[str, "Value"]
 
 _LOW = 0xFFFFFFFF
+_SMALL = 16
 
 
 def subtree_size(value: Value, slots: "array[int]", at: int) -> int:
@@ -32,12 +34,46 @@ def find_entry(mapping: dict[str, Value], slots: "array[int]", at: int, key: str
     return None
 
 
-def find_item(items: list[Value], slots: "array[int]", at: int, index: int) -> int:
-    """The slot of a list's item."""
+class _Children(NamedTuple):
+    """Where the entries of a mapping or the items of a list have their slots."""
+
+    value: object
+    slots: "array[int]"
+    at: int
+    found: dict[str | int, int]
+
+
+_last_children = _Children(None, array("Q"), 0, {})
+
+
+def _find_child(value: "list[Value] | dict[str, Value]", slots: "array[int]", at: int, step: str | int) -> int:
+    """The slot of an entry's key or of an item. Whoever asks for one child tends to ask for its neighbours next."""
+    global _last_children  # noqa: PLW0603 - a memory of one pure result
+    known = _last_children
+    if known.value is not value or known.slots is not slots or known.at != at:
+        known = _last_children = _Children(value, slots, at, _list_children(value, slots, at))
+    return known.found[step]
+
+
+def _find_key(value: dict[str, Value], slots: "array[int]", at: int, key: str) -> int | None:
+    """The slot of a key; in a large mapping those of all its keys are found at once."""
+    if key not in value:
+        return None
+    return find_entry(value, slots, at, key) if len(value) <= _SMALL else _find_child(value, slots, at, key)
+
+
+def _list_children(value: "list[Value] | dict[str, Value]", slots: "array[int]", at: int) -> dict[str | int, int]:
+    found: dict[str | int, int] = {}
     slot = at + 2
-    for item in items[:index]:
-        slot += subtree_size(item, slots, slot)
-    return slot
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            found[index] = slot
+            slot += subtree_size(item, slots, slot)
+        return found
+    for key, child in value.items():
+        found[key] = slot
+        slot += 1 + (subtree_size(child, slots, slot + 1) if slot + 1 < len(slots) else 1)
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,12 +143,12 @@ class Tree:
         value, at, slots = self.value, self.at, self.slots
         for step in path:
             if isinstance(value, dict) and isinstance(step, str):
-                key = find_entry(value, slots, at, step)
+                key = _find_key(value, slots, at, step)
                 if key is None:
                     break
                 value, at = value[step], key + 1
             elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
-                at = find_item(value, slots, at, step)
+                at = _find_child(value, slots, at, step)
                 value = value[step]
             else:
                 break
@@ -121,12 +157,12 @@ class Tree:
     def _step(self, step: str | int) -> "tuple[int | None, Tree] | None":
         value, key = self.value, None
         if isinstance(value, dict) and isinstance(step, str):
-            key = find_entry(value, self.slots, self.at, step)
+            key = _find_key(value, self.slots, self.at, step)
             if key is None:
                 return None
             return key, Tree(value[step], self.file, self.offset, self.slots, key + 1)
         if isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
-            slot = find_item(value, self.slots, self.at, step)
+            slot = _find_child(value, self.slots, self.at, step)
             return None, Tree(value[step], self.file, self.offset, self.slots, slot)
         return None
 

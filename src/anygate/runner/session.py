@@ -96,7 +96,8 @@ class Session:
         async with AsyncExitStack() as stack:
             self.folder = stack.enter_context(RunFolder())
             self.stubs = StubSet(self.folder.path, on_request=self._tell.on_request)
-            stack.push_async_callback(self.stubs.stop)
+            # When Envoy has ended nobody waits for an answer any more.
+            stack.push_async_callback(self.stubs.stop, deadline=0.0)
             self._server = AdsServer()
             await self._server.start(f"unix:{self.folder.xds_socket}")
             stack.push_async_callback(self._server.stop)

@@ -84,15 +84,16 @@ class StubSet:
                 self._retiring[spec] = loop.call_later(self._grace, self._retire, spec)
             return {spec: self._stubs[spec].address for spec in specs}
 
-    async def stop(self) -> None:
+    async def stop(self, deadline: float | None = None) -> None:
         """Stop every stub; requests in progress are completed within the deadline."""
+        deadline = self._deadline if deadline is None else deadline
         async with self._turn:
             for timer in self._retiring.values():
                 timer.cancel()
             self._retiring.clear()
             stubs = list(self._stubs.values())
             self._stubs.clear()
-            await asyncio.gather(*self._stopping, *(stub.stop(self._deadline) for stub in stubs))
+            await asyncio.gather(*self._stopping, *(stub.stop(deadline) for stub in stubs))
             if self._owned is not None:
                 shutil.rmtree(self._owned, ignore_errors=True)
                 self._owned = None

@@ -54,7 +54,12 @@ def test_text(path: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("shop.yaml", URL), (URL, "shop.yaml"), ("shop.example.com/cart", "shop.yaml"), ("shop.yaml", "/cart", "-H", "Host: shop.example.com")],
+    [
+        ("shop.yaml", URL),
+        (URL, "shop.yaml"),
+        ("shop.example.com/cart", "shop.yaml"),
+        ("shop.yaml", "/cart", "-H", "Host: shop.example.com"),
+    ],
 )
 def test_url_in_any_place(path: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(capsys, *words)["url"] == URL

@@ -1,8 +1,9 @@
 """Listeners with their attached routes and policies, put together as the model's gateways."""
 
+from dataclasses import replace
+
 import msgspec
 
-from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.backend_policy import BackendPolicies
 from anygate.dialects.gateway_api.backends import Backends
 from anygate.dialects.gateway_api.certificates import read_certificate
@@ -11,15 +12,16 @@ from anygate.dialects.gateway_api.client_traffic import (
     read_client_connection,
     read_http_server,
 )
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
-from anygate.dialects.gateway_api.effects import Effects, Places
-from anygate.dialects.gateway_api.findings import NOT_HONOURED
+from anygate.dialects.gateway_api.context import Context, Fault, origin
+from anygate.dialects.gateway_api.effects import Effects, note_unread
 from anygate.dialects.gateway_api.listener_tls import apply_client_tls
 from anygate.dialects.gateway_api.listeners import GatewayDraft, ListenerDraft
-from anygate.dialects.gateway_api.merged_backend import merge_targets
-from anygate.dialects.gateway_api.policies import ROUTE_KINDS, Attached, Policies, read_policies
+from anygate.dialects.gateway_api.policies import Place, read_policies
+from anygate.dialects.gateway_api.policy_targets import ROUTE_KINDS
+from anygate.dialects.gateway_api.specialise import Specialiser
+from anygate.dialects.gateway_api.status import note
 from anygate.model.listener import ClientConnection, Gateway, HttpServer, Listener, Server
-from anygate.model.route import Forward, HttpRoute, HttpRule, StreamRoute
+from anygate.model.route import StreamRoute
 
 
 class Assembly:
@@ -34,11 +36,12 @@ class Assembly:
         self._backend_policies = BackendPolicies(context)
         # Asked for each rule; every backend that a rule forwards to is known by now.
         self._has_fallbacks = context.fallbacks
-        _note_unread(context, self._client)
+        note_unread(context, self._client, find_unread_client_fields)
 
     def build_gateway(self, draft: GatewayDraft) -> Gateway:
         """One gateway with the listeners that may serve."""
         certificate = self._backend_certificate(draft)
+        specialiser = Specialiser(self._context, self._effects, self._backend_policies, draft.name, certificate)
         ports: dict[tuple[int, str], list[ListenerDraft]] = {}
         for listener in draft.listeners:
             if listener.valid:
@@ -47,7 +50,7 @@ class Assembly:
         for (port, transport), members in sorted(ports.items()):
             servers, connection = [], ClientConnection()
             for member in members:
-                server, own = self._build_server(draft, member, certificate)
+                server, own = self._build_server(draft, member, specialiser)
                 if server is not None:
                     servers.append(server)
                     connection = own if own != ClientConnection() else connection
@@ -69,6 +72,11 @@ class Assembly:
             addresses=tuple(one.value for one in draft.gateway.spec.addresses if one.type == "IPAddress" and one.value),
         )
 
+    def finish(self) -> None:
+        """Complete the conditions of policies."""
+        self._client.note_overridden()
+        self._effects.note_overridden()
+
     def _backend_certificate(self, draft: GatewayDraft) -> str:
         """The certificate that the Gateway shows to backends (GEP-3155)."""
         tls = draft.gateway.spec.tls
@@ -76,17 +84,21 @@ class Assembly:
         if backend is None or backend.client_certificate_ref is None:
             return ""
         found = read_certificate(self._context, backend.client_certificate_ref, draft.manifest.ref)
-        if isinstance(found, str):
-            return found
-        path = ("spec", "tls", "backend", "clientCertificateRef")
         section = self._context.status.object(draft.manifest.ref)
-        self._context.refuse(section, "ResolvedRefs", found, draft.manifest, path)
+        if isinstance(found, str):
+            note(section, "ResolvedRefs", True, "ResolvedRefs")
+            return found
+        base = ("spec", "tls", "backend") if tls and tls.backend else ("spec", "backendTLS")
+        if found.reason != "RefNotPermitted":
+            found = replace(found, reason="InvalidClientCertificateRef")
+        self._context.refuse(section, "ResolvedRefs", found, draft.manifest, (*base, "clientCertificateRef"))
         return ""
 
     def _build_server(
-        self, draft: GatewayDraft, listener: ListenerDraft, certificate: str
+        self, draft: GatewayDraft, listener: ListenerDraft, specialiser: Specialiser
     ) -> tuple[Server | None, ClientConnection]:
-        policy = self._client.effective(_listener_places(draft, listener))
+        places = _listener_places(draft, listener)
+        policy = self._client.effective(places)
         http, connection, tls = HttpServer(), ClientConnection(), listener.tls
         if policy is not None:
             item = policy.item
@@ -94,9 +106,9 @@ class Assembly:
                 # The policy cannot be read; it may have asked for client certificates.
                 listener.invalidate()
                 return None, connection
-            http = read_http_server(item.spec)  # type: ignore[attr-defined]
+            http = read_http_server(item.spec)
             connection = read_client_connection(item)  # type: ignore[arg-type]
-            wanted = item.spec.tls  # type: ignore[attr-defined]
+            wanted = item.spec.tls
             if wanted is not None and tls is not None:
                 found = apply_client_tls(self._context, tls, wanted, policy.manifest)
                 if isinstance(found, Fault):
@@ -112,100 +124,26 @@ class Assembly:
             hostname=listener.spec.hostname or "",
             tls=tls,
             http=http,
-            routes=tuple(self._specialise(draft, listener, one, certificate) for one in listener.routes),
-            streams=tuple(self._specialise_stream(draft, listener, one, connection) for one in listener.streams),
+            routes=tuple(specialiser.http(one, places) for one in listener.routes),
+            streams=tuple(_with_idle(specialiser.stream(one, places), connection) for one in listener.streams),
         )
         return server, connection
-
-    def _specialise(
-        self, draft: GatewayDraft, listener: ListenerDraft, route: HttpRoute, certificate: str
-    ) -> HttpRoute:
-        """A route as it is on one listener: the same value when no policy changes it."""
-        changed = False
-        rules = []
-        ref = _route_ref(route.kind, route.name)
-        manifest = None
-        for number, rule in enumerate(route.rules):
-            wanted = rule
-            if self._backend_policies:
-                wanted = self._backend_policies.apply(wanted, route.name)
-            if self._effects.any:
-                places = [(ref, rule.name), (ref, ""), *_listener_places(draft, listener)]
-                wanted = self._effects.apply(wanted, places)
-            if certificate:
-                wanted = self._with_certificate(wanted, draft, certificate)
-            if wanted.session is not None or self._has_fallbacks:
-                manifest = manifest or self._context.index.get(*ref).manifest  # type: ignore[union-attr]
-                wanted = merge_targets(self._context, wanted, manifest, ("spec", "rules", number))
-            changed = changed or wanted is not rule
-            rules.append(wanted)
-        return msgspec.structs.replace(route, rules=tuple(rules)) if changed else route
-
-    def _with_certificate(self, rule: HttpRule, draft: GatewayDraft, certificate: str) -> HttpRule:
-        """A rule whose TLS backends see the Gateway's certificate."""
-        if not isinstance(rule.action, Forward):
-            return rule
-        known = self._context.backends
-        targets = []
-        for target in rule.action.targets:
-            backend = known.get(target.backend)
-            if backend is None or backend.tls is None or backend.tls.certificate:
-                targets.append(target)
-                continue
-            name = f"{target.backend}+{draft.name}"
-            tls = msgspec.structs.replace(backend.tls, certificate=certificate)
-            known.setdefault(name, msgspec.structs.replace(backend, name=name, tls=tls))
-            targets.append(msgspec.structs.replace(target, backend=name))
-        action = msgspec.structs.replace(rule.action, targets=tuple(targets))
-        return msgspec.structs.replace(rule, action=action)
-
-    def _specialise_stream(
-        self, draft: GatewayDraft, listener: ListenerDraft, route: StreamRoute, connection: ClientConnection
-    ) -> StreamRoute:
-        """A stream route with the policies that hold for it; one that is not valid leaves it no backend."""
-        ref = _route_ref(route.kind, route.name)
-        places = [(ref, route.rule), (ref, ""), *_listener_places(draft, listener)]
-        targets = route.targets
-        for found in (self._effects.security(places), self._effects.traffic(places)):
-            if isinstance(found, Fault):
-                targets = tuple(msgspec.structs.replace(one, backend="", reason=found.message) for one in targets)
-        traffic = self._effects.traffic(places)
-        if traffic is not None and not isinstance(traffic, Fault):
-            targets = tuple(
-                msgspec.structs.replace(one, backend=self._effects.variant(one.backend, traffic)) for one in targets
-            )
-        security = self._effects.security(places)
-        if security is not None and not isinstance(security, Fault) and security.security is not None:
-            targets = tuple(
-                msgspec.structs.replace(one, backend="", reason="a SecurityPolicy cannot protect raw streams")
-                for one in targets
-            )
-            item = self._context.index.get(*ref)
-            if item is not None:
-                text = "a SecurityPolicy on streams is not supported; connections are refused"
-                self._context.add(NOT_HONOURED, text, item.manifest)
-        idle = connection.tcp_idle_timeout
-        return msgspec.structs.replace(route, targets=targets, idle_timeout=idle or route.idle_timeout)
 
 
 def assemble(context: Context, drafts: list[GatewayDraft], backends: Backends) -> tuple[Gateway, ...]:
     """All gateways, in the order of their names."""
     assembly = Assembly(context, backends)
     built = [assembly.build_gateway(draft) for draft in drafts]
+    assembly.finish()
     return tuple(sorted((one for one in built if one.listeners), key=lambda one: one.name))
 
 
-def _route_ref(kind: str, name: str) -> ObjectRef:
-    namespace, _, own = name.partition("/")
-    return ObjectRef(GATEWAY_API, kind, namespace, own)
-
-
-def _listener_places(draft: GatewayDraft, listener: ListenerDraft) -> Places:
+def _listener_places(draft: GatewayDraft, listener: ListenerDraft) -> tuple[Place, ...]:
     """Where a policy for a listener may stand, the most specific first."""
     owner = listener.owner.ref
-    own = [(owner, listener.spec.name), (owner, "")]
+    own = ((owner, listener.spec.name), (owner, ""))
     gateway = draft.manifest.ref
-    return own if owner == gateway else [*own, (gateway, "")]
+    return own if owner == gateway else (*own, (gateway, ""))
 
 
 def _protocol(listener: ListenerDraft) -> str:
@@ -214,12 +152,6 @@ def _protocol(listener: ListenerDraft) -> str:
     return listener.protocol.lower()
 
 
-def _note_unread(context: Context, policies: Policies) -> None:
-    seen: set[int] = set()
-    for attached in policies.all():
-        item: Attached = attached
-        if item.item is None or id(item.item) in seen:
-            continue
-        seen.add(id(item.item))
-        for path, text in find_unread_client_fields(item.item.spec):  # type: ignore[attr-defined]
-            context.add(NOT_HONOURED, text, item.manifest, path)
+def _with_idle(route: StreamRoute, connection: ClientConnection) -> StreamRoute:
+    idle = connection.tcp_idle_timeout
+    return route if idle is None else msgspec.structs.replace(route, idle_timeout=idle)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from anygate.dialects.gateway_api.context import GATEWAY_API, GATEWAY_API_X, Context, Fault
+from anygate.diagnostics import ObjectRef
+from anygate.dialects.gateway_api.context import Context, Fault
 from anygate.dialects.gateway_api.findings import (
     HOSTNAME_TAKEN,
     NO_MATCHING_HOSTNAME,
@@ -34,12 +36,10 @@ class Attacher:
 
     def __init__(self, context: Context, drafts: Sequence[GatewayDraft]) -> None:
         self._context = context
-        self._gateways = {(d.manifest.ref.namespace, d.manifest.ref.name): d for d in drafts}
-        self._sets = {
-            (manifest.ref.namespace, manifest.ref.name): (draft, manifest)
-            for draft in drafts
-            for manifest in draft.sets
-        }
+        self._owners = {manifest.ref: draft for draft in drafts for manifest in (draft.manifest, *draft.sets)}
+        self._listeners: dict[ObjectRef, list[ListenerDraft]] = {owner: [] for owner in self._owners}
+        for listener in (one for draft in drafts for one in draft.listeners):
+            self._listeners[listener.owner.ref].append(listener)
         self._defaults = [draft for draft in drafts if draft.gateway.spec.default_scope == "All"]
         # Per listener, the hostnames claimed so far by kind of route: HTTPRoute and GRPCRoute may not share.
         self._claims: dict[tuple[int, str], dict[str, str]] = {}
@@ -78,58 +78,59 @@ class Attacher:
         ]
 
     def _section(self, manifest: Manifest, reference: ParentReference) -> Section:
-        key = reference.model_dump(by_alias=True, exclude_none=True)
-        return self._context.status.section(manifest.ref, "parent", repr(sorted(key.items())), key)
+        given = reference.model_fields_set
+        key = {
+            "group": reference.group if "group" in given else None,
+            "kind": reference.kind,
+            "namespace": reference.namespace,
+            "name": reference.name,
+            "sectionName": reference.section_name,
+            "port": reference.port,
+        }
+        key = {name: value for name, value in key.items() if value is not None}
+        return self._context.status.section(manifest.ref, "parent", repr(key), {"group": reference.group} | key)
 
     def _find(
         self, manifest: Manifest, reference: ParentReference, section: Section, path: tuple[str | int, ...]
     ) -> list[ListenerDraft]:
         """The listeners of the parent that the reference selects by section and port."""
-        key = (reference.namespace or manifest.ref.namespace, reference.name)
-        candidates: list[ListenerDraft] | None = None
-        if reference.kind == "Gateway" and reference.group == GATEWAY_API and key in self._gateways:
-            draft = self._gateways[key]
-            self._context.reached_by.setdefault(manifest.ref, {})[draft.manifest.ref] = None
-            candidates = [one for one in draft.listeners if one.owner.ref == draft.manifest.ref]
-        elif reference.kind in ("ListenerSet", "XListenerSet") and key in self._sets:
-            if reference.group in (GATEWAY_API, GATEWAY_API_X):
-                draft, owner = self._sets[key]
-                self._context.reached_by.setdefault(manifest.ref, {})[draft.manifest.ref] = None
-                candidates = [one for one in draft.listeners if one.owner.ref == owner.ref]
-        if candidates is None:
-            text = f"there is no {reference.kind} {key[0]}/{key[1]}"
-            fault = Fault(PARENT_NOT_FOUND, "NoMatchingParent", text, self._similar(key))
-            self._context.refuse(section, "Accepted", fault, manifest, (*path, "name"))
+        owner = ObjectRef(
+            reference.group, reference.kind, reference.namespace or manifest.ref.namespace, reference.name
+        )
+        draft = self._owners.get(owner)
+        if draft is None:
+            self._context.refuse(section, "Accepted", self._explain_missing(owner), manifest, (*path, "name"))
             return []
+        self._context.reached_by.setdefault(manifest.ref, {})[draft.manifest.ref] = None
+        candidates = self._listeners[owner]
         selected = [
             one
             for one in candidates
             if reference.section_name in (None, one.spec.name) and reference.port in (None, one.spec.port)
         ]
         if not selected:
-            wanted = " and ".join(
-                part
-                for part in (
-                    f"name {reference.section_name}" if reference.section_name else "",
-                    f"port {reference.port}" if reference.port else "",
-                )
-                if part
-            )
-            text = f"{reference.kind} {key[0]}/{key[1]} has no listener with {wanted}"
-            hint = f"its listeners are {', '.join(f'{o.spec.name} ({o.spec.port})' for o in candidates)}"
+            fault = _explain_selection(owner, reference, candidates)
+            self._context.refuse(section, "Accepted", fault, manifest, path)
+        elif not any(one.kinds for one in selected):
+            text = f"no listener of {owner} can serve any route"
+            hint = "see allowedRoutes.kinds of its listeners"
             fault = Fault(PARENT_NOT_FOUND, "NoMatchingParent", text, hint)
             self._context.refuse(section, "Accepted", fault, manifest, path)
+            return []
         return selected
 
-    def _similar(self, key: tuple[str, str]) -> str:
-        names = [f"{namespace}/{name}" for namespace, name in self._gateways]
-        same = [name for name in names if name.split("/")[1] == key[1]]
-        if same:
-            return f"did you mean namespace {same[0].split('/')[0]}?"
-        from difflib import get_close_matches
-
-        close = get_close_matches(f"{key[0]}/{key[1]}", names, 1)
-        return f'did you mean "{close[0].split("/")[1]}"?' if close else ""
+    def _explain_missing(self, owner: ObjectRef) -> Fault:
+        if self._context.index.get(*owner) is not None and owner.kind != "Service":
+            why = "does not let it in" if owner.kind in ("ListenerSet", "XListenerSet") else "cannot be one"
+            text = f"{owner} is no parent for routes: its Gateway {why}"
+            return Fault(PARENT_NOT_FOUND, "NoMatchingParent", text)
+        names = [one.name for one in self._owners if one.kind == owner.kind and one.namespace == owner.namespace]
+        close = get_close_matches(owner.name, names, 1)
+        elsewhere = [one.namespace for one in self._owners if (one.kind, one.name) == (owner.kind, owner.name)]
+        hint = f'did you mean "{close[0]}"?' if close else ""
+        if elsewhere:
+            hint = f"did you mean namespace {elsewhere[0]}?"
+        return Fault(PARENT_NOT_FOUND, "NoMatchingParent", f"there is no {owner}", hint)
 
     def _filter(
         self,
@@ -142,8 +143,7 @@ class Attacher:
     ) -> list[ListenerDraft]:
         allowed = [one for one in listeners if self._allows(manifest, one)]
         if not allowed:
-            text = f"no listener of {reference.name} allows a {manifest.ref.kind} from namespace "
-            text += manifest.ref.namespace
+            text = f"no listener of {reference.name} allows {manifest.kind}s from namespace {manifest.namespace}"
             fault = Fault(
                 NOT_ALLOWED,
                 "NotAllowedByListeners",
@@ -192,6 +192,14 @@ class Attacher:
             return False
         self._claims.setdefault((id(listener), kind), {}).update(dict.fromkeys(wanted, ""))
         return True
+
+
+def _explain_selection(owner: ObjectRef, reference: ParentReference, candidates: list[ListenerDraft]) -> Fault:
+    name = f"name {reference.section_name}" if reference.section_name else ""
+    port = f"port {reference.port}" if reference.port else ""
+    text = f"{owner} has no listener with {' and '.join(part for part in (name, port) if part)}"
+    hint = f"its listeners are {', '.join(f'{one.spec.name} ({one.spec.port})' for one in candidates)}"
+    return Fault(PARENT_NOT_FOUND, "NoMatchingParent", text, hint)
 
 
 def _effective(listener: ListenerDraft, hostnames: Sequence[str]) -> list[str]:

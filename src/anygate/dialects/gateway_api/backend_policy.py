@@ -4,12 +4,12 @@ import msgspec
 
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import GATEWAY_API_X, Context, Fault, origin
+from anygate.dialects.gateway_api.findings import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.http_routes import read_session
 from anygate.dialects.gateway_api.kinds.xbackendtrafficpolicy import (
     RetryConstraint,
     XBackendTrafficPolicy,
 )
-from anygate.dialects.gateway_api.policies import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.status import note
 from anygate.model.backend import Backend, CircuitBreaker
 from anygate.model.route import BackendTarget, Forward, HttpRule

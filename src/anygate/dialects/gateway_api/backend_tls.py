@@ -7,13 +7,13 @@ Service, the older of two for one target wins, and a backend whose policy is not
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.certificates import read_authorities
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, origin
-from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID
+from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.kinds.backendtlspolicy import (
     BackendTLSPolicyV1Alpha2,
     SubjectAltName,
 )
 from anygate.dialects.gateway_api.kinds.references import LocalPolicyTargetReferenceWithSectionName
-from anygate.dialects.gateway_api.policies import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND, broken_targets
+from anygate.dialects.gateway_api.lost_policies import broken_targets
 from anygate.dialects.gateway_api.status import note
 from anygate.manifests.core import Service
 from anygate.manifests.kind import Kind

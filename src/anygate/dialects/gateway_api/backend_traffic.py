@@ -41,7 +41,7 @@ _PATHS = {"Exact": "exact", "PathPrefix": "prefix", "RegularExpression": "regex"
 
 @dataclass(frozen=True)
 class TrafficEffect:
-    """What a policy changes in the rules it holds for. `label` names the policy in clusters' names."""
+    """What a policy changes in the rules it holds for. `label` names it and what it is merged with."""
 
     label: str
     connection: Connection
@@ -54,7 +54,7 @@ class TrafficEffect:
     upgrades: tuple[str, ...]
 
 
-def read_traffic(manifest: Manifest, spec: BackendTrafficPolicySpec) -> TrafficEffect:
+def read_traffic(manifest: Manifest, spec: BackendTrafficPolicySpec, label: str) -> TrafficEffect:
     """Read a policy, already merged with those it is to be merged with."""
     here = origin(manifest, ("spec",))
     http = spec.timeout.http if spec.timeout else None
@@ -63,7 +63,7 @@ def read_traffic(manifest: Manifest, spec: BackendTrafficPolicySpec) -> TrafficE
         connection = msgspec.structs.replace(connection, use_client_protocol=True)
     balancer = spec.load_balancer
     return TrafficEffect(
-        label=str(manifest.ref),
+        label=label,
         connection=connection,
         timeouts=Timeouts(
             request=http.request_timeout if http else None,

@@ -21,7 +21,8 @@ def read_certificate(context: Context, reference: object, source: ObjectRef) -> 
     """The name of the model's `Certificate` for a Secret reference made by `source`."""
     target = ref_of(reference, source.namespace, "", "Secret")
     if (target.group, target.kind) != ("", "Secret"):
-        return Fault(INVALID_KIND, "InvalidCertificateRef", f"a certificate cannot come from a {target.kind}")
+        named = target.kind if not target.group else f"{target.kind} of group {target.group}"
+        return Fault(INVALID_KIND, "InvalidCertificateRef", f"a certificate cannot come from a {named}", "use a Secret")
     fault = check_grant(context, target, source)
     if fault is not None:
         return fault

@@ -45,10 +45,10 @@ def read_classes(context: Context) -> None:
             context.refuse(section, "Accepted", fault, item.manifest, ("spec", "parametersRef"))
         note(section, "Accepted", True, "Accepted")
     for gateway in context.index.all(GATEWAY_API, "Gateway"):
-        if known and gateway.spec.gateway_class_name not in known:  # type: ignore[attr-defined]
+        if known and gateway.spec.gateway_class_name not in known:
             context.add(
                 CLASS_NOT_FOUND,
-                f"there is no GatewayClass {gateway.spec.gateway_class_name}",  # type: ignore[attr-defined]
+                f"there is no GatewayClass {gateway.spec.gateway_class_name}",
                 gateway.manifest,
                 ("spec", "gatewayClassName"),
             )

@@ -55,7 +55,7 @@ def read_client_connection(item: ClientTrafficPolicy) -> ClientConnection:
         connection_limit=limit.value if limit else None,
         close_delay=limit.close_delay if limit else None,
         buffer_limit=link.buffer_limit if link else None,
-        max_accept_per_event=link.max_accept_per_socket_event if link else None,
+        max_accept_per_event=(link.max_accept_per_socket_event or None) if link else None,
         tcp_idle_timeout=tcp.idle_timeout if tcp else None,
     )
 

@@ -1,11 +1,12 @@
 """What policies change in the rules they hold for, and the variants of backends that this needs."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import ValidationError
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.backend_traffic import (
     TrafficEffect,
     find_unread_traffic_fields,
@@ -17,9 +18,10 @@ from anygate.dialects.gateway_api.context import Context, Fault
 from anygate.dialects.gateway_api.findings import NOT_HONOURED, UNSUPPORTED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backendtrafficpolicy import BackendTrafficPolicySpec
 from anygate.dialects.gateway_api.kinds.envoy_gateway.securitypolicy import SecurityPolicySpec
-from anygate.dialects.gateway_api.policies import Attached, Policies
+from anygate.dialects.gateway_api.policies import Attached, Place, Policies
+from anygate.dialects.gateway_api.preflights import with_preflights
 from anygate.dialects.gateway_api.security import (
-    PolicyFault,
+    PolicyProblem,
     SecurityEffect,
     find_unread_security_fields,
     read_security,
@@ -27,7 +29,7 @@ from anygate.dialects.gateway_api.security import (
 from anygate.model.edit import Respond
 from anygate.model.route import Forward, HttpRule
 
-Places = Sequence[tuple[Any, str]]
+E = TypeVar("E")
 
 
 class Effects:
@@ -38,86 +40,63 @@ class Effects:
         self._backends = backends
         self._traffic = traffic
         self._security = security
-        self._known_traffic: dict[tuple[int, ...], TrafficEffect | Fault] = {}
-        self._known_security: dict[tuple[int, ...], SecurityEffect | Fault] = {}
-        self._note_unread()
+        self._known: dict[tuple[int, ...], Any] = {}
+        note_unread(context, traffic, find_unread_traffic_fields)
+        note_unread(context, security, find_unread_security_fields)
 
-    @property
-    def any(self) -> bool:
-        """Whether there is any policy that could change a rule."""
+    def __bool__(self) -> bool:
         return bool(self._traffic) or bool(self._security)
 
-    def _note_unread(self) -> None:
-        for policies, find in (
-            (self._traffic, find_unread_traffic_fields),
-            (self._security, find_unread_security_fields),
-        ):
-            seen = set()
-            for attached in policies.all():
-                if attached.item is None or id(attached.item) in seen:
-                    continue
-                seen.add(id(attached.item))
-                for path, text in find(attached.item.spec):  # type: ignore[operator]
-                    self._context.add(NOT_HONOURED, text, attached.manifest, path)
-
-    def traffic(self, places: Places) -> TrafficEffect | Fault | None:
+    def traffic(self, places: Sequence[Place]) -> TrafficEffect | Fault | None:
         """The effect of the BackendTrafficPolicies that hold at `places`, the most specific first."""
-        chain = _merging(self._traffic.chain(places))
+        return self._read(self._traffic.chain(places), self._read_traffic)
+
+    def security(self, places: Sequence[Place]) -> SecurityEffect | Fault | None:
+        """The effect of the SecurityPolicies that hold at `places`, the most specific first."""
+        return self._read(self._security.chain(places), self._read_security)
+
+    def _read(self, chain: list[Attached], read: Callable[[list[Attached]], E | Fault]) -> E | Fault | None:
         if not chain:
             return None
-        key = tuple(id(one) for one in chain)
-        if key not in self._known_traffic:
-            self._known_traffic[key] = self._read_traffic(chain)
-        return self._known_traffic[key]
+        key = tuple(map(id, chain))
+        if key not in self._known:
+            broken = next((one.fault for one in chain if one.fault is not None), None)
+            self._known[key] = broken or read(chain)
+        found: E | Fault = self._known[key]
+        return found
 
     def _read_traffic(self, chain: list[Attached]) -> TrafficEffect | Fault:
-        broken = next((one.fault for one in chain if one.fault is not None), None)
-        if broken is not None:
-            return broken
-        spec = _merged(chain, BackendTrafficPolicySpec)
+        first = chain[0]
+        spec = _merge(chain, BackendTrafficPolicySpec)
         if isinstance(spec, Fault):
-            self._context.refuse(chain[0].section, "Accepted", spec, chain[0].manifest)
+            self._context.refuse(first.section, "Accepted", spec, first.manifest)
             return spec
-        effect = read_traffic(chain[0].manifest, spec)
-        return effect
-
-    def security(self, places: Places) -> SecurityEffect | Fault | None:
-        """The effect of the SecurityPolicies that hold at `places`, the most specific first."""
-        chain = _merging(self._security.chain(places))
-        if not chain:
-            return None
-        key = tuple(id(one) for one in chain)
-        if key not in self._known_security:
-            self._known_security[key] = self._read_security(chain)
-        return self._known_security[key]
+        label = "+".join(str(one.manifest.ref) for one in chain)
+        return read_traffic(first.manifest, spec, label)
 
     def _read_security(self, chain: list[Attached]) -> SecurityEffect | Fault:
-        broken = next((one.fault for one in chain if one.fault is not None), None)
-        if broken is not None:
-            return broken
         first = chain[0]
-        spec = _merged(chain, SecurityPolicySpec)
+        spec = _merge(chain, SecurityPolicySpec)
         if isinstance(spec, Fault):
             self._context.refuse(first.section, "Accepted", spec, first.manifest)
             return spec
         try:
             return read_security(self._context, self._backends, first.manifest, spec)
-        except PolicyFault as problem:
+        except PolicyProblem as problem:
             fault = Fault(problem.fault.rule, "Invalid", problem.fault.message, problem.fault.hint)
             self._context.refuse(first.section, "Accepted", fault, first.manifest, problem.path)
             return fault
 
-    def apply(self, rule: HttpRule, places: Places) -> HttpRule:
+    def apply(self, rule: HttpRule, places: Sequence[Place]) -> HttpRule:
         """A rule with everything that policies add; a policy that is not valid closes the rule with 500."""
-        for found in (self.security(places), self.traffic(places)):
+        security, traffic = self.security(places), self.traffic(places)
+        for found in (security, traffic):
             if isinstance(found, Fault):
                 closed = Respond(origin=rule.origin, status=500, reason=found.message)
                 return msgspec.structs.replace(rule, action=closed, mirrors=())
-            if isinstance(found, SecurityEffect):
-                rule = _with_security(rule, found)
-            elif isinstance(found, TrafficEffect):
-                rule = self._with_traffic(rule, found)
-        return rule
+        if isinstance(security, SecurityEffect):
+            rule = _with_security(rule, security)
+        return self._with_traffic(rule, traffic) if isinstance(traffic, TrafficEffect) else rule
 
     def _with_traffic(self, rule: HttpRule, effect: TrafficEffect) -> HttpRule:
         timeouts, retry = merge_effects(effect, rule.timeouts, rule.retry)
@@ -154,6 +133,20 @@ class Effects:
             known[wanted] = msgspec.structs.replace(known[name], name=wanted, connection=connection)
         return wanted
 
+    def note_overridden(self) -> None:
+        """Say which policies do not hold everywhere."""
+        self._traffic.note_overridden()
+        self._security.note_overridden()
+
+
+def note_unread(
+    context: Context, policies: Policies, find: Callable[[Any], Iterator[tuple[FieldPath, str]]]
+) -> None:
+    """Name the fields of policies that have no effect here."""
+    for item, manifest in policies.items():
+        for path, text in find(item.spec):
+            context.add(NOT_HONOURED, text, manifest, path)
+
 
 def _with_security(rule: HttpRule, effect: SecurityEffect) -> HttpRule:
     security = effect.security
@@ -161,26 +154,16 @@ def _with_security(rule: HttpRule, effect: SecurityEffect) -> HttpRule:
         # The route's own ExternalAuth filter stands beside what the policy asks for.
         auth = rule.security.ext_auth or security.ext_auth
         security = msgspec.structs.replace(security, ext_auth=auth)
-    return msgspec.structs.replace(rule, security=security or rule.security, cors=rule.cors or effect.cors)
+    changed = msgspec.structs.replace(rule, security=security or rule.security, cors=rule.cors or effect.cors)
+    return changed if rule.cors else with_preflights(changed)
 
 
-def _merging(chain: list[Attached]) -> list[Attached]:
-    """The policies that count: the most specific, and wider ones as long as each asks to be merged."""
-    kept = chain[:1]
-    for wider in chain[1:]:
-        item = kept[-1].item
-        if item is None or item.spec.merge_type is None:  # type: ignore[attr-defined]
-            break
-        kept.append(wider)
-    return kept
-
-
-def _merged(chain: list[Attached], model: type[Any]) -> Any | Fault:
+def _merge(chain: list[Attached], model: type[Any]) -> Any | Fault:
     """One spec from the most specific policy over the wider ones, as a JSON merge patch (RFC 7396)."""
     first = chain[0].item
     assert first is not None
     if len(chain) == 1:
-        return first.spec  # type: ignore[attr-defined]
+        return first.spec
     value: Any = {}
     for attached in reversed(chain):
         value = merge_patch(value, attached.manifest.value["spec"])

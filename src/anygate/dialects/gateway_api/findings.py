@@ -235,3 +235,71 @@ NOT_HONOURED = Rule(
       - {name: http, port: 80, protocol: HTTP}
 """,
 )
+
+POLICY_CONFLICT = Rule(
+    "policy-conflict",
+    Severity.ERROR,
+    what="Two policies of one kind have the same target.",
+    why="Only the older one holds (without creation times the first by name); the other has no effect.",
+    wrong="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: ClientTrafficPolicy
+    metadata: {name: one}
+    spec:
+      targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: web}]
+      timeout: {http: {idleTimeout: 10s}}
+    ---
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: ClientTrafficPolicy
+    metadata: {name: two}
+    spec:
+      targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: web}]
+      timeout: {http: {idleTimeout: 20s}}
+    """,
+    right="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: ClientTrafficPolicy
+    metadata: {name: one}
+    spec:
+      targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: web}]
+      timeout: {http: {idleTimeout: 10s}}
+    """,
+)
+
+POLICY_TARGET_NOT_FOUND = Rule(
+    "policy-target-not-found",
+    Severity.ERROR,
+    what="A policy names a target that no manifest defines, or a kind that it cannot apply to.",
+    why="The policy has no effect. For a security policy that may mean less protection than was meant.",
+    wrong="""
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: SecurityPolicy
+    metadata: {name: cors}
+    spec:
+      targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: missing}]
+      cors: {allowOrigins: ["https://example.com"]}
+    """,
+    right="""
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec: {gatewayClassName: envoy, listeners: [{name: http, port: 80, protocol: HTTP}]}
+    ---
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: SecurityPolicy
+    metadata: {name: cors}
+    spec:
+      targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: web}]
+      cors: {allowOrigins: ["https://example.com"]}
+    """,
+)

@@ -232,7 +232,7 @@ def _find_conflict(listener: ListenerDraft, others: list[ListenerDraft]) -> tupl
         return "", ""
     first, port, hostname = others[0], listener.spec.port, listener.spec.hostname or ""
     if _family(first) != _family(listener):
-        return "ProtocolConflict", f"port {port} is taken by listener {first.server_name}, which speaks {first.protocol}"
+        return "ProtocolConflict", f"port {port} is taken by listener {first.server_name} of protocol {first.protocol}"
     if _family(listener) in ("TCP", "UDP"):
         return "HostnameConflict", f"port {port} is taken by listener {first.server_name}"
     same = next((one for one in others if (one.spec.hostname or "") == hostname), None)

@@ -14,8 +14,13 @@ from anygate.model.backend import Backend
 from anygate.model.route import BackendTarget, Forward, HttpRule
 
 
-def merge_targets(context: Context, rule: HttpRule, manifest: Manifest, path: FieldPath) -> HttpRule:
-    """A rule whose targets are joined into one backend if it has a session or fallback backends."""
+def merge_targets(
+    context: Context, rule: HttpRule, manifest: Manifest, path: FieldPath, suffix: str = ""
+) -> HttpRule:
+    """A rule whose targets are joined into one backend if it has a session or fallback backends.
+
+    `suffix` sets the joined backend of one Gateway apart from that of another.
+    """
     action = rule.action
     if not isinstance(action, Forward):
         return rule
@@ -25,7 +30,7 @@ def merge_targets(context: Context, rule: HttpRule, manifest: Manifest, path: Fi
     if not usable or (rule.session is None and not fallback):
         return rule
     why = "session persistence" if rule.session is not None else "fallback"
-    if any(_has_edits(one) for one in usable):
+    if len(usable) > 1 and any(_has_edits(one) for one in usable):
         text = f"{why} has no effect on a rule whose backends have filters of their own"
         context.add(NOT_HONOURED, text, manifest, path)
         return msgspec.structs.replace(rule, session=None)
@@ -35,11 +40,11 @@ def merge_targets(context: Context, rule: HttpRule, manifest: Manifest, path: Fi
         return msgspec.structs.replace(rule, session=None)
     name = f"rule/{manifest.kind}/{manifest.namespace}/{manifest.name}/{rule.name}"
     label = known[usable[0].backend].name.partition("@")[2]
-    name += f"@{label}" if label else ""
+    name += (f"@{label}" if label else "") + (suffix if not label else "")
     if name not in known:
         known[name] = _join(name, usable, known, rule)
     weight = sum(one.weight for one in usable)
-    joined = BackendTarget(origin=usable[0].origin, backend=name, weight=weight)
+    joined = msgspec.structs.replace(usable[0], backend=name, weight=weight)
     refused = tuple(one for one in action.targets if not one.backend)
     return msgspec.structs.replace(rule, action=msgspec.structs.replace(action, targets=(joined, *refused)))
 

@@ -1,10 +1,24 @@
 """Which namespaces a Gateway or listener lets in."""
 
-from anygate.dialects.gateway_api.kinds.selectors import ListenerNamespaces, RouteNamespaces
+from typing import Protocol
+
+from anygate.manifests.selector import LabelSelector
 from anygate.manifests.index import Index
 
 
-def allows_namespace(index: Index, wanted: RouteNamespaces | ListenerNamespaces, own: str, namespace: str) -> bool:
+class NamespaceChoice(Protocol):
+    """Which namespaces: All, Same, None, or those that a selector selects."""
+
+    @property
+    def from_(self) -> str:
+        """How they are chosen."""
+
+    @property
+    def selector(self) -> LabelSelector | None:
+        """The labels that choose them; without any nothing is chosen."""
+
+
+def allows_namespace(index: Index, wanted: NamespaceChoice, own: str, namespace: str) -> bool:
     """Whether `namespace` is let in by something that lives in namespace `own`."""
     if wanted.from_ == "All":
         return True

@@ -23,6 +23,7 @@ from anygate.dialects.gateway_api.kinds.route import HTTPHeaderFilter
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
 from anygate.model.edit import HeaderEdit, PathRewrite, Redirect, Respond, Rewrite
+from anygate.model.match import ValueMatch
 from anygate.model.origin import Origin
 from anygate.model.route import Credential, Mirror
 from anygate.model.security import Cors, ExtAuth
@@ -41,6 +42,7 @@ class Edits:
     ext_auth: ExtAuth | None = None
     respond: Respond | None = None
     inject: Credential | None = None
+    cookies: tuple[tuple[ValueMatch, ...], ...] = ()
     faults: tuple[tuple[FieldPath, Fault], ...] = field(default=())
 
 
@@ -199,18 +201,30 @@ def _read_extension(edits: Edits, outcome: object) -> Edits:
         found = replace(found, rewrite=merged)
     if outcome.respond is not None:
         found = replace(found, respond=outcome.respond)
+        found = replace(found, response_headers=_join(edits.response_headers, outcome.respond_headers))
     if outcome.inject is not None:
         found = replace(found, inject=outcome.inject)
-    return found
+    if outcome.mirror is not None:
+        found = replace(found, mirrors=(*edits.mirrors, outcome.mirror))
+    return replace(found, cookies=(*edits.cookies, *outcome.cookies))
+
+
+def _join(one: HeaderEdit | None, other: HeaderEdit | None) -> HeaderEdit | None:
+    if one is None or other is None:
+        return one or other
+    return HeaderEdit(set=one.set + other.set, add=one.add + other.add, remove=one.remove + other.remove)
 
 
 @dataclass(frozen=True)
 class Extension:
-    """What an Envoy Gateway HTTPRouteFilter adds to a rule."""
+    """What an Envoy Gateway HTTPRouteFilter adds to a rule. Of `cookies` one group must match as a whole."""
 
     rewrite: Rewrite | None = None
     respond: Respond | None = None
+    respond_headers: HeaderEdit | None = None
     inject: Credential | None = None
+    mirror: Mirror | None = None
+    cookies: tuple[tuple[ValueMatch, ...], ...] = ()
 
 
 def find_extension(context: Context, reference: object, namespace: str) -> Kind | Fault:

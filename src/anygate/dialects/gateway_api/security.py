@@ -48,7 +48,7 @@ class SecurityEffect:
     cors: Cors | None
 
 
-class PolicyFault(Exception):
+class PolicyProblem(Exception):  # noqa: N818 - it stands for a finding, not for a failure
     """A part of a policy cannot be had; `path` is the field and `fault` says why."""
 
     def __init__(self, path: FieldPath, fault: Fault) -> None:
@@ -58,7 +58,7 @@ class PolicyFault(Exception):
 
 
 def read_security(context: Context, backends: Backends, manifest: Manifest, spec: SecurityPolicySpec) -> SecurityEffect:
-    """Read a policy, already merged with those it is to be merged with; raises PolicyFault."""
+    """Read a policy, already merged with those it is to be merged with; raises PolicyProblem."""
     here = origin(manifest, ("spec",))
     security = Security(
         origin=here,
@@ -75,9 +75,9 @@ def read_security(context: Context, backends: Backends, manifest: Manifest, spec
 
 
 def _need(found: T | Fault, path: FieldPath) -> T:
-    """The value, or PolicyFault."""
+    """The value, or PolicyProblem."""
     if isinstance(found, Fault):
-        raise PolicyFault(path, found)
+        raise PolicyProblem(path, found)
     return found
 
 
@@ -132,7 +132,7 @@ def _read_ext_auth(backends: Backends, manifest: Manifest, spec: SecurityPolicyS
     protocol = "http2" if found.grpc else ""
     backend = _need(read_service(backends, manifest, service, protocol), path)
     if found.http is not None and found.http.path_override:
-        raise PolicyFault(
+        raise PolicyProblem(
             (*path, "http", "pathOverride"),
             Fault(UNSUPPORTED, "UnsupportedValue", "pathOverride is not supported"),
         )
@@ -164,7 +164,7 @@ def _read_rule(manifest: Manifest, rule: RuleKind, number: int) -> Authorization
     path: FieldPath = ("spec", "authorization", "rules", number)
     if rule.principal.client_ip_geo_locations:
         fault = Fault(UNSUPPORTED, "UnsupportedValue", "there is no geographic database here")
-        raise PolicyFault((*path, "principal", "clientIPGeoLocations"), fault)
+        raise PolicyProblem((*path, "principal", "clientIPGeoLocations"), fault)
     return AuthorizationRule(
         origin=origin(manifest, path),
         name=rule.name or str(number),

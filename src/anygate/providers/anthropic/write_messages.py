@@ -13,6 +13,7 @@ from anygate.providers.chat import (
     ToolCall,
     ToolResult,
 )
+from anygate.providers.chat.media import decode_text
 from anygate.providers.chat.signatures import for_claude
 from anygate.providers.chat.turns import clean_call_id, gather_system, merge_turns
 from anygate.providers.json_text import parse_value
@@ -146,8 +147,11 @@ def _write_file(file: File) -> dict[str, Any]:
     if file.file_id is not None:
         raise not_expressible(file.path, "a file uploaded at one provider does not exist at another")
     source: dict[str, Any]
-    if file.text is not None:
-        source = {"type": "text", "media_type": "text/plain", "data": file.text}
+    text = file.text
+    if text is None and file.content is not None and file.media_type.startswith("text/"):
+        text = decode_text(file.content)
+    if text is not None:
+        source = {"type": "text", "media_type": "text/plain", "data": text}
     elif file.url is not None:
         source = {"type": "url", "url": file.url}
     elif file.media_type == "application/pdf":

@@ -13,7 +13,7 @@ from anygate.providers.refusal import not_expressible
 CARRIED = {
     *("model", "messages", "system", "tools", "tool_choice", "parallel", "output_format", "temperature", "top_p", "top_k"),
     *("stop", "max_tokens", "effort", "thinking", "user", "stream", "n", "service_tier"),
-    *("include_usage", "extra", "names", "vendor_tools"),
+    *("include_usage", "extra", "echo", "names", "vendor_tools", "summary"),
 }
 NOT_CARRIED = {
     "seed": "Anthropic has no seed",

@@ -1,6 +1,7 @@
 """Data URIs and media types."""
 
 import re
+from base64 import b64decode
 
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*);base64,", re.IGNORECASE)
 _BY_SUFFIX = {
@@ -19,6 +20,7 @@ _BY_SUFFIX = {
     "mp3": "audio/mpeg",
     "wav": "audio/wav",
 }
+_ALIASES = {"image/jpg": "image/jpeg"}
 
 
 def split_data_uri(url: str) -> tuple[str, str] | None:
@@ -28,7 +30,8 @@ def split_data_uri(url: str) -> tuple[str, str] | None:
     match = _DATA_URI.match(url)
     if match is None:
         return None
-    return (match[1] or "text/plain").lower(), url[match.end() :]
+    media_type = (match[1] or "text/plain").lower()
+    return _ALIASES.get(media_type, media_type), url[match.end() :]
 
 
 def is_data_uri(url: str) -> bool:
@@ -40,3 +43,11 @@ def guess_media_type(name: str, default: str) -> str:
     """The media type by the ending of a file name or URL path."""
     path = name.partition("?")[0].partition("#")[0]
     return _BY_SUFFIX.get(path.rpartition(".")[2].lower(), default)
+
+
+def decode_text(content: str) -> str | None:
+    """The text behind base64, or None when it is neither base64 nor UTF-8."""
+    try:
+        return b64decode(content, validate=True).decode()
+    except ValueError:
+        return None

@@ -59,7 +59,7 @@ class ChatRequest(msgspec.Struct, kw_only=True):
     """A chat request of any client. None and empty mean that the client did not say.
 
     `names` leads from a field here to the client's own path where they differ; `extra` holds the client's top-level fields
-    that no reader knows.
+    that no reader knows; `echo` what a Responses client expects to see repeated in its answer.
     """
 
     model: str
@@ -91,9 +91,11 @@ class ChatRequest(msgspec.Struct, kw_only=True):
     cache_key: str | None = None
     safety_settings: list[Any] | None = None
     generation_config: dict[str, Any] | None = None
+    summary: str | None = None
     stream: bool = False
     include_usage: bool = False
     extra: dict[str, Any] = {}
+    echo: dict[str, Any] = {}
     names: Mapping[str, str] = {}
 
     def path_of(self, field: str) -> str:

@@ -25,7 +25,7 @@ CARRIED = {
     *("model", "messages", "system", "tools", "tool_choice", "parallel", "output_format", "temperature", "top_p", "seed"),
     *("frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "stop", "max_tokens"),
     *("effort", "verbosity", "service_tier", "user", "cache_key", "stream", "include_usage"),
-    *("extra", "names", "vendor_tools"),
+    *("extra", "echo", "names", "vendor_tools", "summary"),
 }
 NOT_CARRIED = {
     "top_k": "OpenAI chat has no top_k",

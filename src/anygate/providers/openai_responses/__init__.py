@@ -1,0 +1,1 @@
+"""OpenAI responses (platform.openai.com/docs/api-reference/responses) as a client format."""
