@@ -1,7 +1,9 @@
 """`anygate run` as a process of its own, measured from outside."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "anygate")
+_COMPILED = tempfile.TemporaryDirectory()
+
+
+def environment() -> dict[str, str]:
+    """The environment of a warm start: compiled modules are kept, whatever this shell says about that."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": _COMPILED.name}
 
 
 class Gateway:
@@ -19,7 +28,11 @@ class Gateway:
         self.words: list[tuple[float, str]] = []
         self._heard = threading.Condition()
         self.process = subprocess.Popen(
-            [*COMMAND, "run", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*COMMAND, "run", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
         )
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()

@@ -69,7 +69,7 @@ def show_commands(folder: Path, rounds: int) -> None:
 def _time_command(command: Sequence[str]) -> tuple[float, float]:
     """Wall and CPU seconds of a command."""
     before, start = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=gateway.environment())
     wall, after = time.perf_counter() - start, os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
     return wall, used

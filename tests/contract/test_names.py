@@ -68,7 +68,8 @@ def test_functions_are_short(trees):
 
 
 def test_modules_say_what_they_hold():
-    named = {path.relative_to(SOURCE): {word for part in path.relative_to(SOURCE).parts for word in words(Path(part).stem)} for path in FILES}
+    assert words("http_handler") & BANNED
+    named = {path: {word for part in path.relative_to(SOURCE).parts for word in words(Path(part).stem)} for path in FILES}
     assert {str(path): found & BANNED for path, found in named.items() if found & BANNED} == {}
 
 
@@ -76,6 +77,7 @@ def test_classes_and_functions_say_what_they_are(trees):
     vague = [
         f"{path}:{node.lineno} {node.name}"
         for path, tree in trees.items()
+        if "kinds" not in path.parts  # which have the names that their APIs give them
         for node in ast.walk(tree)
         if isinstance(node, Function | ast.ClassDef) and class_words(node) & BANNED
     ]

@@ -83,7 +83,9 @@ def assume_endpoints(model: "Model") -> "Model":
 
 
 def note_endpoints(model: "Model", answer: "Explanation") -> "Explanation":
-    """Say of which backends endpoints were assumed."""
+    """Say of which backends endpoints were assumed, where that matters."""
+    if answer.decision.kind != "forward":
+        return answer
     known = {one.name for one in model.backends if one.dynamic or any(group.endpoints for group in one.groups)}
     names = [one.name for one in answer.targets if one.upstream is not None and one.name not in known]
     notes = [f"{name} has no endpoints here, and is taken to have some as in a cluster" for name in names]

@@ -61,3 +61,9 @@ def show_step(text: str) -> Iterator[None]:
             timer.cancel()
             with turn:
                 is_over = True
+
+
+def show_cursor() -> None:
+    """Give a terminal its cursor back, which a step that is cut off has hidden."""
+    if sys.stderr.isatty():
+        print("\x1b[?25h", end="", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from anygate.cli.output import print_diagnostics, say, show_step
+from anygate.cli.output import print_diagnostics, say, show_cursor, show_step
 
 if TYPE_CHECKING:
     from anygate.runner.inputs import Inputs
@@ -94,6 +94,7 @@ async def _serve(inputs: "Inputs", options: "RunOptions") -> int:
             return
         if session.folder is not None:
             session.folder.close()
+        show_cursor()
         # Envoy dies with us, and whoever asks twice does not want to wait for anything else.
         os._exit(130)
 

@@ -35,6 +35,7 @@ _SEQUENCE_TAGS = (None, "!", "tag:yaml.org,2002:seq")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _MEMORY_LIMIT = 200_000
 _LOW = 0xFFFFFFFF
+_RELATED_LIMIT = 100
 
 # Loosely typed: the stubs call the marks of an event optional, libyaml always sets them.
 _SCALAR: Any = ScalarEvent
@@ -280,9 +281,12 @@ class _Composer:
             at += size
 
     def refuse_duplicate(self, mapping: dict[str, Value], at: int, key: str, slot: int) -> None:
-        first = find_entry(mapping, self.slots, at, key)
-        assert first is not None
-        related = ("first defined here", self.slots[first] >> 32, self.slots[first] & _LOW)
+        related = None
+        # To look for the first one takes time, and nobody reads that many.
+        if len(self.problems) < _RELATED_LIMIT:
+            first = find_entry(mapping, self.slots, at, key)
+            assert first is not None
+            related = ("first defined here", self.slots[first] >> 32, self.slots[first] & _LOW)
         start, end = self.slots[slot] >> 32, self.slots[slot] & _LOW
         problem = Problem(rules.DUPLICATE_KEY, f'key "{key}" is defined twice', start, end, related=related)
         self.problems.append(problem)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from anygate.compiler import origin_span
 from anygate.diagnostics import ObjectRef, Report, Rule, Severity, SourceFile
 from anygate.model import Model, Origin, Server
+from anygate.model.match import PathMatch, ValueMatch
 from anygate.xds.messages import Nacked
 
 ENVOY_REFUSED = Rule(
@@ -61,6 +62,7 @@ def _patterns(servers: Iterable[Server]) -> Iterator[tuple[Origin, str]]:
     """Every regular expression that routes match with."""
     rules = (rule for server in servers for route in server.routes for rule in route.rules)
     for match in (match for rule in rules for match in rule.matches):
-        for value in (*([match.path] if match.path else []), *match.headers, *match.query):
-            if value.kind == "regex" and value.value:
-                yield match.origin, value.value
+        values: list[PathMatch | ValueMatch] = [*match.headers, *match.query, *match.cookies]
+        if match.path:
+            values.append(match.path)
+        yield from ((match.origin, value.value) for value in values if value.kind == "regex" and value.value)

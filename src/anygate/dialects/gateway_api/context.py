@@ -41,6 +41,15 @@ class Context:
     reached_by: dict[ObjectRef, dict[ObjectRef, None]] = field(default_factory=dict)
     """The Gateways through which requests come to a route or a backend; policies report to them."""
 
+    @property
+    def tracks_backends(self) -> bool:
+        """Whether a policy may want to know through which Gateways a backend is reached."""
+        return self._tracks_backends
+
+    def __post_init__(self) -> None:
+        policies = ((GATEWAY_API, "BackendTLSPolicy"), (GATEWAY_API_X, "XBackendTrafficPolicy"))
+        self._tracks_backends = any(self.index.all(*kind) for kind in policies)
+
     def note_reach(self, source: ObjectRef, target: ObjectRef) -> None:
         """Note that whatever reaches `source` reaches `target` through it."""
         self.reached_by.setdefault(target, {}).update(self.reached_by.get(source, {}))

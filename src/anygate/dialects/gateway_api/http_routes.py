@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends, Resolved
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.extension import read_extension
-from anygate.dialects.gateway_api.matches import read_grpc_match, read_http_match
+from anygate.dialects.gateway_api.findings import NOT_HONOURED
+from anygate.dialects.gateway_api.matches import read_grpc_match, read_http_match, with_cookies
+from anygate.dialects.gateway_api.preflights import with_preflights
 from anygate.dialects.gateway_api.route_filters import (
     Edits,
     Outcomes,
@@ -17,6 +19,7 @@ from anygate.dialects.gateway_api.route_filters import (
     reference_path,
 )
 from anygate.dialects.gateway_api.status import note
+from anygate.dialects.gateway_api.unread import find_unread_route_fields
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
 from anygate.model.edit import Redirect, Respond
@@ -37,10 +40,11 @@ DEFAULT_RETRY_ON = ("connect-failure", "refused-stream", "reset-before-request")
 
 
 class RouteReading(NamedTuple):
-    """A route and what is wrong with its references."""
+    """A route, what is wrong with its references, and what of it has no effect."""
 
     route: HttpRoute
     faults: tuple[tuple[FieldPath, Fault], ...]
+    unread: tuple[tuple[FieldPath, str], ...]
 
 
 def read_http_routes(context: Context, attacher: Attacher, backends: Backends) -> None:
@@ -51,6 +55,8 @@ def read_http_routes(context: Context, attacher: Attacher, backends: Backends) -
         reading = _read_route(context, item, backends)
         for path, fault in reading.faults:
             context.add(fault.rule, fault.message, item.manifest, path, hint=fault.hint)
+        for path, text in reading.unread:
+            context.add(NOT_HONOURED, text, item.manifest, path)
         for parent in parents:
             for _, fault in reading.faults[:1]:
                 note(parent.section, "ResolvedRefs", False, fault.reason, fault.message)
@@ -101,10 +107,12 @@ def _resolve(context: Context, item: Kind, backends: Backends) -> Outcomes:
     protocol = "http2" if source.kind == "GRPCRoute" else ""
     outcomes: Outcomes = {}
     for path, reference in _references(item):
+        if context.tracks_backends:
+            context.note_reach(source, ref_of(reference, source.namespace, "", "Service"))
         if path[-1] == "extensionRef":
             found: object = find_extension(context, reference, source.namespace)
             if isinstance(found, Kind):
-                found = read_extension(context, found)
+                found = read_extension(context, backends, found)
         else:
             wanted = "http2" if _is_grpc_auth(item, path) else protocol
             found = backends.resolve(reference, source, wanted)
@@ -134,7 +142,7 @@ def _build_route(item: Kind, outcomes: Outcomes) -> RouteReading:
         rules=rules,
         created=manifest.creation_timestamp or "",
     )
-    return RouteReading(route, tuple(faults))
+    return RouteReading(route, tuple(faults), tuple(find_unread_route_fields(item, rules)))
 
 
 def _read_rule(
@@ -153,13 +161,12 @@ def _read_rule(
         for place, backend in enumerate(rule.backend_refs)
     )
     read_match = read_grpc_match if manifest.ref.kind == "GRPCRoute" else read_http_match
-    return HttpRule(
+    matches = tuple(read_match(manifest, match, (*base, "matches", place)) for place, match in enumerate(rule.matches))
+    read = HttpRule(
         origin=here,
         name=rule.name or str(number),
         action=_action(edits, here, targets),
-        matches=tuple(
-            read_match(manifest, match, (*base, "matches", place), here) for place, match in enumerate(rule.matches)
-        ),
+        matches=with_cookies(matches, edits.cookies, here),
         request_headers=edits.request_headers,
         response_headers=edits.response_headers,
         rewrite=edits.rewrite,
@@ -171,6 +178,7 @@ def _read_rule(
         security=Security(origin=here, ext_auth=edits.ext_auth) if edits.ext_auth else None,
         inject=edits.inject,
     )
+    return with_preflights(read) if edits.cors else read
 
 
 def _action(edits: Edits, here: Origin, targets: tuple[BackendTarget, ...]) -> Forward | Redirect | Respond:

@@ -6,6 +6,8 @@ expressions, whose place the API leaves open, stand between exact paths and pref
 
 import re
 
+import msgspec
+
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.context import origin
 from anygate.dialects.gateway_api.kinds.grpcroute import GRPCMethodMatch, GRPCRouteMatch
@@ -18,8 +20,8 @@ _PATH_KINDS = {"Exact": "exact", "PathPrefix": "prefix", "RegularExpression": "r
 _PATH_RANK = {"exact": 3, "regex": 2, "prefix": 1}
 
 
-def read_http_match(manifest: Manifest, match: HTTPRouteMatch, path: FieldPath, rule: Origin) -> HttpMatch:
-    """One match of an HTTPRoute rule; `rule` is the origin that stands in when the match was not written."""
+def read_http_match(manifest: Manifest, match: HTTPRouteMatch, path: FieldPath) -> HttpMatch:
+    """One match of an HTTPRoute rule."""
     kind = _PATH_KINDS[match.path.type]
     value = match.path.value
     headers = _headers(match.headers)
@@ -39,7 +41,7 @@ def read_http_match(manifest: Manifest, match: HTTPRouteMatch, path: FieldPath, 
     )
 
 
-def read_grpc_match(manifest: Manifest, match: GRPCRouteMatch, path: FieldPath, rule: Origin) -> HttpMatch:
+def read_grpc_match(manifest: Manifest, match: GRPCRouteMatch, path: FieldPath) -> HttpMatch:
     """One match of a GRPCRoute rule: a call's path is `/service/method`."""
     headers = _headers(match.headers)  # type: ignore[arg-type]
     call = match.method
@@ -52,6 +54,26 @@ def read_grpc_match(manifest: Manifest, match: GRPCRouteMatch, path: FieldPath, 
         headers=headers,
         rank=rank,
     )
+
+
+def with_cookies(
+    matches: tuple[HttpMatch, ...], groups: tuple[tuple[ValueMatch, ...], ...], rule: Origin
+) -> tuple[HttpMatch, ...]:
+    """Matches that hold only with one of the groups of cookies; a cookie ranks like a header."""
+    if not groups:
+        return matches
+    return tuple(
+        msgspec.structs.replace(match, cookies=cookies, rank=_with_headers(match.rank, len(cookies)))
+        for match in matches or (HttpMatch(origin=rule, rank=_EVERYTHING),)
+        for cookies in groups
+    )
+
+
+_EVERYTHING = (_PATH_RANK["prefix"], 1, 0, 0, 0)
+
+
+def _with_headers(rank: tuple[int, ...], more: int) -> tuple[int, ...]:
+    return (*rank[:3], rank[3] + more, *rank[4:])
 
 
 def _grpc_path(call: GRPCMethodMatch) -> PathMatch:

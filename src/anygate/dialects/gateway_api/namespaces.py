@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from anygate.manifests.selector import LabelSelector
 from anygate.manifests.index import Index
+from anygate.manifests.selector import LabelSelector
 
 
 class NamespaceChoice(Protocol):

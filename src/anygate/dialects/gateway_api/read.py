@@ -11,6 +11,7 @@ from anygate.dialects.gateway_api.http_routes import read_http_routes
 from anygate.dialects.gateway_api.listener_tls import read_listener_tls
 from anygate.dialects.gateway_api.listeners import finish_status, read_gateways
 from anygate.dialects.gateway_api.stream_routes import read_stream_routes
+from anygate.dialects.gateway_api.unread import note_unread_kinds
 from anygate.manifests.index import Index
 from anygate.model import Model
 
@@ -23,6 +24,7 @@ def read(index: Index, report: Report, cache: ReadCache) -> Reading:
     """
     context = Context(index, report, cache)
     read_classes(context)
+    note_unread_kinds(context)
     drafts = read_gateways(context)
     read_listener_tls(context, drafts)
     attacher = Attacher(context, drafts)

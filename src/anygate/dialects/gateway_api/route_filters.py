@@ -10,6 +10,7 @@ from datetime import timedelta
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, Context, Fault, origin
 from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND
+from anygate.dialects.gateway_api.kinds.envoy_gateway.httproutefilter import EnvoyRequestMirrorFilter
 from anygate.dialects.gateway_api.kinds.httpfilter import (
     HTTPCORSFilter,
     HTTPExternalAuthFilter,
@@ -83,11 +84,13 @@ def _read_filter(edits: Edits, manifest: Manifest, one: HTTPRouteFilter, path: F
             return replace(edits, faults=found)
         return replace(edits, faults=found, respond=_refusal(outcome, here))
     if one.request_mirror is not None:
-        mirror = _read_mirror(one.request_mirror, here, str(outcome))
+        mirror = read_mirror(one.request_mirror, here, str(outcome))
         return replace(edits, mirrors=(*edits.mirrors, mirror))
     auth: HTTPExternalAuthFilter | None = getattr(one, "external_auth", None)
     if auth is not None:
         return replace(edits, ext_auth=_read_ext_auth(auth, here, str(outcome)))
+    if isinstance(outcome, Extension) and outcome.fault is not None:
+        edits = replace(edits, faults=(*edits.faults, (reference_path(one, path), outcome.fault)))
     return _read_extension(edits, outcome)
 
 
@@ -139,7 +142,8 @@ def _read_rewrite(found: HTTPURLRewriteFilter) -> Rewrite:
     return Rewrite(host=found.hostname or "", path=_read_path(found.path))
 
 
-def _read_mirror(found: HTTPRequestMirrorFilter, here: Origin, backend: str) -> Mirror:
+def read_mirror(found: HTTPRequestMirrorFilter | EnvoyRequestMirrorFilter, here: Origin, backend: str) -> Mirror:
+    """A copy of all requests, or of a share of them."""
     if found.fraction is not None:
         share = (found.fraction.numerator, found.fraction.denominator)
     else:
@@ -225,6 +229,7 @@ class Extension:
     inject: Credential | None = None
     mirror: Mirror | None = None
     cookies: tuple[tuple[ValueMatch, ...], ...] = ()
+    fault: Fault | None = None
 
 
 def find_extension(context: Context, reference: object, namespace: str) -> Kind | Fault:

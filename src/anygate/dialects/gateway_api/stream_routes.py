@@ -3,7 +3,7 @@
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.listeners import ListenerDraft
 from anygate.dialects.gateway_api.status import note
@@ -19,7 +19,7 @@ def read_stream_routes(context: Context, attacher: Attacher, backends: Backends)
             hostnames = item.spec.hostnames if kind == "TLSRoute" else ()
             parents = attacher.attach(item.manifest, item.spec, hostnames)
             faults: list[tuple[FieldPath, Fault]] = []
-            routes = _read_rules(item, backends, faults)
+            routes = _read_rules(context, item, backends, faults)
             for path, fault in faults:
                 context.add(fault.rule, fault.message, item.manifest, path, hint=fault.hint)
             for parent in parents:
@@ -30,7 +30,9 @@ def read_stream_routes(context: Context, attacher: Attacher, backends: Backends)
                     _attach(context, item, listener, routes)
 
 
-def _read_rules(item: Kind, backends: Backends, faults: list[tuple[FieldPath, Fault]]) -> tuple[StreamRoute, ...]:
+def _read_rules(
+    context: Context, item: Kind, backends: Backends, faults: list[tuple[FieldPath, Fault]]
+) -> tuple[StreamRoute, ...]:
     manifest, spec = item.manifest, item.spec
     protocol = "udp" if manifest.ref.kind == "UDPRoute" else "tcp"
     routes = []
@@ -38,6 +40,8 @@ def _read_rules(item: Kind, backends: Backends, faults: list[tuple[FieldPath, Fa
         targets = []
         for place, reference in enumerate(rule.backend_refs):
             path: FieldPath = ("spec", "rules", number, "backendRefs", place)
+            if context.tracks_backends:
+                context.note_reach(manifest.ref, ref_of(reference, manifest.namespace, "", "Service"))
             outcome = backends.resolve(reference, manifest.ref, protocol)
             here = origin(manifest, path)
             if isinstance(outcome, Fault):

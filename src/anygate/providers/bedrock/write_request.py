@@ -16,6 +16,7 @@ from anygate.providers.chat import (
     ToolCall,
     ToolResult,
 )
+from anygate.providers.chat.abilities import has_converse_output
 from anygate.providers.chat.request import report_uncarried
 from anygate.providers.chat.signatures import for_claude
 from anygate.providers.chat.turns import clean_call_id, gather_system, merge_turns
@@ -78,8 +79,8 @@ def write_request(request: ChatRequest, model: str, losses: Losses) -> dict[str,
             "system": system or None,
             "inferenceConfig": _write_inference(request),
             "toolConfig": _write_tools(request, losses),
-            "outputConfig": _write_output(request, losses),
-            "additionalModelRequestFields": _write_additional(request, losses) or None,
+            "outputConfig": _write_output(request, model, losses),
+            "additionalModelRequestFields": _write_additional(request) or None,
             "serviceTier": {"type": tier} if tier else None,
         }
     )
@@ -97,7 +98,7 @@ def _write_inference(request: ChatRequest) -> dict[str, Any]:
     )
 
 
-def _write_additional(request: ChatRequest, losses: Losses) -> dict[str, Any]:
+def _write_additional(request: ChatRequest) -> dict[str, Any]:
     """Spec OB3, AB2: what Converse hands to the model unread."""
     fields: dict[str, Any] = {}
     if request.top_k is not None:
@@ -111,13 +112,14 @@ def _write_additional(request: ChatRequest, losses: Losses) -> dict[str, Any]:
     return fields
 
 
-def _write_output(request: ChatRequest, losses: Losses) -> dict[str, Any] | None:
+def _write_output(request: ChatRequest, model: str, losses: Losses) -> dict[str, Any] | None:
     """A JSON schema has its place in Converse's `outputConfig`; other shapes have none (spec OB10)."""
     shape = request.output_format
     if shape is None or shape.kind == "text":
         return None
-    if shape.kind != "schema":
-        losses.add(request.path_of("output_format"), "Converse takes only JSON schemas")
+    if shape.kind != "schema" or not has_converse_output(model):
+        problem = "this model takes no output schema" if shape.kind == "schema" else "Converse takes only JSON schemas"
+        losses.add(request.path_of("output_format"), problem)
         return None
     schema = strip_values({"schema": render_text(shape.schema), "name": shape.name, "description": shape.description})
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
@@ -172,7 +174,7 @@ def _write_part(part: Part, losses: Losses) -> list[dict[str, Any]]:
         use = {"toolUseId": clean_call_id(part.call_id), "name": part.name, "input": parse_arguments(part)}
         return [{"toolUse": use}, *_write_cache(part.cache)]
     if isinstance(part, ToolResult):
-        return [_write_result(part, losses), *_write_cache(part.cache)]
+        return [_write_result(part), *_write_cache(part.cache)]
     if isinstance(part, Reasoning):
         return _write_reasoning(part, losses)
     if isinstance(part, Image):
@@ -184,7 +186,7 @@ def _write_part(part: Part, losses: Losses) -> list[dict[str, Any]]:
     return [{"audio": {"format": part.kind, "source": {"bytes": part.content}}}]
 
 
-def _write_result(result: ToolResult, losses: Losses) -> dict[str, Any]:
+def _write_result(result: ToolResult) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     for part in result.parts:
         if isinstance(part, Text):

@@ -11,6 +11,8 @@ STRUCTURED_OUTPUT_GCP = (
     "mythos-5",
     "mythos-preview",
 )
+# Amazon Bedrock "Structured outputs": these families are not on the list of supported models.
+NO_STRUCTURED_OUTPUT_CONVERSE = ("amazon.", "meta.", "ai21.", "cohere.")
 # Anthropic's own API takes it on every model except these older ones.
 NO_STRUCTURED_OUTPUT = (
     "claude-2",
@@ -45,6 +47,13 @@ def has_structured_output(model: str, hosting: str) -> bool:
     if hosting == "native":
         return not _has_any(model, NO_STRUCTURED_OUTPUT)
     return _has_any(model, STRUCTURED_OUTPUT_AWS if hosting == "aws" else STRUCTURED_OUTPUT_GCP)
+
+
+def has_converse_output(model: str) -> bool:
+    """Whether Converse takes `outputConfig` for the model."""
+    if "claude" in model:
+        return has_structured_output(model, "aws")
+    return not _has_any(model, NO_STRUCTURED_OUTPUT_CONVERSE)
 
 
 def has_effort(model: str) -> bool:

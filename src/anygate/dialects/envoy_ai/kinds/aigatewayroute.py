@@ -92,7 +92,7 @@ class AIGatewayRouteRule(Node):
 
     name: SectionName | None = None
     backend_refs: Many[AIGatewayRouteRuleBackendRef] = Field(default=(), max_length=128)
-    # None: every request.
+    # Empty: every request.
     matches: Many[AIGatewayRouteRuleMatch] = Field(default=(), max_length=128)
     timeouts: HTTPRouteTimeouts | None = None
     # Between bytes of the answer.
@@ -180,7 +180,11 @@ class AIGatewayRoute(Kind):
     spec: AIGatewayRouteSpec
 
 
-class AIGatewayRouteV1Alpha1(AIGatewayRoute):
+class AIGatewayRouteV1Alpha1(Kind):
     """Routes AI requests (v1alpha1)."""
+
+    GROUP: ClassVar[str] = AI_GATEWAY_GROUP
+    KIND: ClassVar[str] = "AIGatewayRoute"
+    PRUNES_UNKNOWN: ClassVar[bool] = True
 
     spec: AIGatewayRouteSpecV1Alpha1

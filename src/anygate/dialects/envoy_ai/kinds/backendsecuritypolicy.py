@@ -160,9 +160,7 @@ class BackendSecurityPolicyFields(Node):
     target_refs: Annotated[Many[LocalPolicyTargetReference], AfterValidator(_check_targets)] = Field(
         default=(), max_length=16
     )
-    type: Literal[
-        "APIKey", "AWSCredentials", "AzureAPIKey", "AzureCredentials", "GCPCredentials", "AnthropicAPIKey"
-    ]
+    type: Literal["APIKey", "AWSCredentials", "AzureAPIKey", "AzureCredentials", "GCPCredentials", "AnthropicAPIKey"]
     api_key: SecretCredential | None = None
     aws_credentials: AWSCredentials | None = None
     azure_api_key: SecretCredential | None = Field(default=None, alias="azureAPIKey")

@@ -70,9 +70,7 @@ class QuotaPolicySpec(Node):
 
     @field_validator("target_refs")
     @classmethod
-    def _check_targets(
-        cls, targets: tuple[LocalPolicyTargetReference, ...]
-    ) -> tuple[LocalPolicyTargetReference, ...]:
+    def _check_targets(cls, targets: tuple[LocalPolicyTargetReference, ...]) -> tuple[LocalPolicyTargetReference, ...]:
         found = Violations()
         if any((one.group, one.kind) != (AI_GATEWAY_GROUP, "AIServiceBackend") for one in targets):
             found.add("targetRefs must reference AIServiceBackend resources")
