@@ -28,9 +28,12 @@ from measure import MEGABYTE, Cost, describe_box, measured, median, render_table
 import anygate.compiler as compiler
 from anygate.compiler import CompileCache, Result, compile_sources
 from anygate.diagnostics import Report
+from anygate.envoy.snapshot import TYPES
 from anygate.manifests import load_sources
 
 STAGES = ("load", "YAML", "kinds", "read", "build", "total")
+PARTS = {"parse_sources": "YAML", "_read_kinds": "kinds", "build_snapshot": "build"}
+"""The compiler's own names for its stages; the stage between them is the dialects' `read`."""
 SIZES = (100, 1_000, 10_000)
 
 
@@ -71,7 +74,9 @@ def show_sizes(layout: str, sizes: list[int], rounds: int) -> None:
     for size in sizes:
         costs = _medians(size, layout, "", rounds)["first"]
         growths = {stage: costs[stage].cpu / before[stage].cpu if before else 0.0 for stage in STAGES}
-        rows += [_row(f"{size:,}" if stage == STAGES[0] else "", stage, costs[stage], growths[stage]) for stage in STAGES]
+        rows += [
+            _row(f"{size:,}" if stage == STAGES[0] else "", stage, costs[stage], growths[stage]) for stage in STAGES
+        ]
         before = costs
     print(f"\nFirst compile, {'one file' if layout == 'file' else 'a folder with a file for each route'}")
     print(render_table(("routes", "stage", "wall s", "CPU s", "peak MB", "CPU growth"), rows))
@@ -132,7 +137,8 @@ def measure_once(size: int, layout: str, changed: str) -> dict[str, Any]:
         compile_sources([], cache=cache)  # imports and Envoy's descriptors are start-up, not compile
         first, result = _compile(folder, cache)
         assert not result.diagnostics, result.diagnostics[0]
-        second, differing = {}, 0
+        second: dict[str, dict[str, float]] = {}
+        differing = 0
         if changed:
             change(folder, size, layout, longer=changed == "longer")
             second, again = _compile(folder, cache)
@@ -159,9 +165,11 @@ def change(folder: Path, size: int, layout: str, *, longer: bool) -> None:
 
 def count_differing(old: Result, new: Result) -> int:
     """How many resources a client that has the old snapshot would be sent."""
-    former = {(one.type_url, one.name): one.version for one in old.snapshot}
-    latter = {(one.type_url, one.name): one.version for one in new.snapshot}
-    return sum(1 for key in former | latter if former.get(key) != latter.get(key))
+    return sum(
+        old.snapshot[type_url].get(name) != new.snapshot[type_url].get(name)
+        for type_url in TYPES
+        for name in {*old.snapshot[type_url], *new.snapshot[type_url]}
+    )
 
 
 def _compile(folder: Path, cache: CompileCache) -> tuple[dict[str, dict[str, float]], Result]:
@@ -195,14 +203,9 @@ def watched(costs: dict[str, Cost]) -> Iterator[None]:
             self.name, self.kinds = dialect.name, dialect.kinds
             self.read = timed("read", dialect.read)
 
-    parts = {
-        "parse_sources": timed("YAML", compiler.parse_sources),
-        "_read_kinds": timed("kinds", compiler._read_kinds),
-        "build_snapshot": timed("build", compiler.build_snapshot),
-        "DIALECTS": tuple(Timed(dialect) for dialect in compiler.DIALECTS),
-    }
-    originals = {name: getattr(compiler, name) for name in parts}
-    vars(compiler).update(parts)
+    originals = {name: vars(compiler)[name] for name in (*PARTS, "DIALECTS")}
+    vars(compiler).update({name: timed(stage, originals[name]) for name, stage in PARTS.items()})
+    vars(compiler)["DIALECTS"] = tuple(Timed(dialect) for dialect in originals["DIALECTS"])
     try:
         yield
     finally:

@@ -55,7 +55,7 @@ def running(config: dict[str, Any], *, concurrency: int = 2) -> Iterator[subproc
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "envoy.json"
         file.write_text(json.dumps(config))
-        command = [executable(), "--config-path", file, "--concurrency", str(concurrency)]
+        command = [str(executable()), "--config-path", str(file), "--concurrency", str(concurrency)]
         flags = ["--disable-hot-restart", "--log-level", "error"]
         process = subprocess.Popen([*command, *flags], stdout=subprocess.DEVNULL)
         try:

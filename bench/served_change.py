@@ -37,11 +37,11 @@ def show(size: int, rounds: int) -> None:
     print(render_table(("layout", "start s", "answers s", "settled s"), rows))
     costs = [(f"{count:,}", *asyncio.run(_measure_delivery(count, rounds))) for count in (size // 10, size)]
     print("\nEnvoy and transfer alone: one RouteConfiguration published until Envoy has taken it over")
-    rows = [
+    lines = [
         (count, f"{length / 1e6:.1f}", f"{cost.wall:.3f}", f"{cost.cpu:.3f}", f"{first:.2f}")
         for count, length, first, cost in costs
     ]
-    print(render_table(("routes", "MB", "wall s", "Envoy CPU s", "all at first s"), rows))
+    print(render_table(("routes", "MB", "wall s", "Envoy CPU s", "all at first s"), lines))
 
 
 class _Served:

@@ -163,7 +163,9 @@ def _quickstart() -> str:
     hosts = virtual_hosts([server for server in listener.servers if server.protocol == "http"])
     for host in hosts:
         for row in host.rows:
-            plain = row.match is None or not (row.match.headers or row.match.query or row.match.method not in ("", "GET"))
+            plain = row.match is None or not (
+                row.match.headers or row.match.query or row.match.method not in ("", "GET")
+            )
             if plain:
                 path = row.match.path.value if row.match is not None and row.match.path else "/"
                 port = listener.port if listener.port >= 1024 else listener.port + 10_000

@@ -1,6 +1,7 @@
 """The `anygate` program as users start it: a process with streams, signals and an exit code."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
-from time import monotonic
 
 DEADLINE = 20.0
 
@@ -122,13 +122,7 @@ def await_end(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        import select
-
         ready, _, _ = select.select([opened], [], [], DEADLINE)
         assert ready, f"process {pid} still runs"
     finally:
         os.close(opened)
-
-
-def time_left(since: float) -> float:
-    return max(0.0, DEADLINE - (monotonic() - since))

@@ -78,21 +78,26 @@ def test_check_on_standard_input() -> None:
     assert done.stdout.endswith("found 1 error\n")
 
 
-def test_check_formats(tmp_path: Path) -> None:
+def test_check_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "in.yaml"
     path.write_text(BROKEN)
-    found = json.loads(run_anygate("check", path, "--format=json").stdout)
-    assert "unknown-field" in json.dumps(found)
-    sarif = json.loads(run_anygate("check", path, "--format", "sarif").stdout)
-    assert sarif["version"] == "2.1.0"
-    assert run_anygate("check", "--format=github", path).stdout.startswith("::error ")
+
+    def check(*options: str) -> str:
+        assert main(["check", str(path), *options]) == 1
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        return shown.out
+
+    assert "unknown-field" in json.dumps(json.loads(check("--format=json")))
+    assert json.loads(check("--format", "sarif"))["version"] == "2.1.0"
+    assert check("--format=github").startswith("::error ")
 
 
 def test_strict_counts_warnings(tmp_path: Path) -> None:
     twice = tmp_path / "in.yaml"
     twice.write_text(join(CLEAN, CLEAN))  # the same object twice is a warning
-    assert run_anygate("check", twice).returncode == 0
-    assert run_anygate("check", "--strict", twice).returncode == 1
+    assert main(["check", str(twice)]) == 0
+    assert main(["check", "--strict", str(twice)]) == 1
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
@@ -127,11 +132,13 @@ def test_an_envoy_that_does_not_start(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_rules_are_explained() -> None:
-    listed = run_anygate("rule").stdout
+def test_rules_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rule"]) == 0
+    listed = capsys.readouterr().out
     for rule in ("unknown-field", "nothing-to-serve", "envoy-refused", "no-endpoints"):
         assert rule in listed
-        page = run_anygate("rule", rule).stdout
+        assert main(["rule", rule]) == 0
+        page = capsys.readouterr().out
         assert page.startswith(f"{rule} (")
         assert "\nWrong:\n" in page
         assert "\nRight:\n" in page

@@ -203,9 +203,7 @@ def host(name: str, **headers: str) -> dict[str, str]:
         ("DELETE", "/", {"x_who": "b"}, "c"),
     ],
 )
-def test_match_precedence(
-    client: httpx2.Client, method: str, path: str, headers: dict[str, str], backend: str
-) -> None:
+def test_match_precedence(client: httpx2.Client, method: str, path: str, headers: dict[str, str], backend: str) -> None:
     assert served_by(client.request(method, path, headers=host("matches", **headers))) == backend
 
 

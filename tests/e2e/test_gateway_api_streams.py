@@ -178,5 +178,3 @@ def test_the_table_tells_real_from_stub(running: Running) -> None:
         "a": "stub",
         "dns": "stub",
     }
-
-

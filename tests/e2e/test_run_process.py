@@ -1,11 +1,13 @@
 """`anygate run` as a process: its streams, its signals, its exit codes, and what it leaves behind."""
 
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
@@ -29,10 +31,10 @@ def offset() -> int:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "run"
-    made.mkdir()
-    return made
+def folder() -> Iterator[Path]:
+    """A folder for run folders; the path of pytest's own is too long for Unix sockets."""
+    with TemporaryDirectory(prefix="e2e-") as made:
+        yield Path(made)
 
 
 @pytest.fixture
@@ -116,6 +118,17 @@ def test_stale_folders_of_living_runs_stay(folder: Path, monkeypatch: pytest.Mon
     with RunFolder() as first, RunFolder() as second:
         assert first.path.is_dir()
         assert second.path.is_dir()
+
+
+@pytest.mark.parametrize("length", [60, 75, 90, 120])
+def test_a_runtime_folder_with_a_long_path(folder: Path, offset: int, length: int) -> None:
+    """Where no Unix socket fits, sockets are elsewhere."""
+    deep = folder / ("x" * (length - len(str(folder)) - 1))
+    deep.mkdir()
+    options = ("run", "--stub", "-", f"--port-offset={offset}")
+    with program(*options, stdin=SHOP, XDG_RUNTIME_DIR=str(deep)) as started:
+        started.out.await_line("ready")
+        assert served_by(get(offset)) == "shop"
 
 
 def test_a_killed_envoy_comes_back(running: Program, offset: int) -> None:
@@ -215,3 +228,19 @@ def await_closed(offset: int) -> None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", 80 + offset)):
                 return
+
+
+def test_more_stubs_than_the_shell_allows_files(offset: int) -> None:
+    """The soft limit of open files is raised, for each stub takes one."""
+    names = [f"s{number}" for number in range(200)]
+    routes = [ROUTE.replace("{name: shop", f"{{name: {name}").replace("8080", "80") for name in names]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        text = join(gateway(), services(*names), *routes)
+        with program("run", "--stub", "-", f"--port-offset={offset}", stdin=text) as started:
+            started.out.await_line("and 175 more")
+            started.out.await_line("ready")
+            assert get(offset).status_code == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

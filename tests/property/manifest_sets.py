@@ -66,6 +66,11 @@ def make_secret(name: str, contents: dict[str, str], *, encoded: bool = True) ->
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": made}
 
 
+def make_config_map(name: str, contents: dict[str, str]) -> Document:
+    """A ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": contents}
+
+
 def make_route(name: str, rules: list[Any] | None = None, section: str = "http", **metadata: Any) -> Document:
     """An HTTPRoute for a host of its own."""
     spec = {
@@ -245,8 +250,8 @@ def make_backends() -> list[Document]:
         *make_service("db", 5432),
         make("BackendTLSPolicy", "db", {"targetRefs": targets, "validation": validation}),
         make("HTTPRouteFilter", "inject", {"credentialInjection": injection}, ENVOY_GATEWAY),
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca"}, "data": {"ca.crt": make_keys().authority}},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "jwks"}, "data": {"jwks": JWKS}},
+        make_config_map("ca", {"ca.crt": make_keys().authority}),
+        make_config_map("jwks", {"jwks": JWKS}),
     ]
 
 
@@ -271,22 +276,41 @@ def calm_set() -> list[Document]:
 def rich_set() -> list[Document]:
     """The rich manifests of each kind in one namespace, with what they refer to."""
     rich = [_gather(document) for document in yaml.safe_load_all(KINDS_FILE.read_text())]
-    names = {"shop": 8080, "next": 8080, "copy": 80, "auth": 8080, "orders": 50051, "db": 5432, "a": 1, "b": 1, "dns": 53}
+    _connect(rich)
+    names = {"shop": 8080, "next": 8080, "copy": 80, "auth": 8080, "orders": 50051, "db": 5432, "dns": 53}
+    names |= {"a": 1, "b": 1}
     issuer = {"endpoints": [{"fqdn": {"hostname": "issuer.example.com", "port": 443}}]}
     services = [document for name, port in names.items() for document in make_service(name, port)]
     held = make_secrets()
     secrets = {"www": held["www"], "other": held["www"], "client": held["www"] | held["login"]}
     secrets |= {"keys": held["keys"], "users": held["users"], "key": held["upstream"]}
-    for policy in (one for one in rich if one["kind"] == "ClientTrafficPolicy"):
-        del policy["spec"]["tls"]["clientValidation"]["crl"]
     maps = {"ca": {"ca.crt": make_keys().authority}, "jwks": {"jwks": JWKS}}
     return [
         *rich,
         *services,
         make("Backend", "issuer", issuer, ENVOY_GATEWAY),
         *(make_secret(name, contents) for name, contents in secrets.items()),
-        *({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}, "data": d} for n, d in maps.items()),
+        *(make_config_map(name, contents) for name, contents in maps.items()),
     ]
+
+
+def _connect(rich: list[Document]) -> None:
+    """Let the Gateway serve what attaches to it, so that the whole way to Envoy is gone."""
+    by_kind = {one["kind"]: one["spec"] for one in rich}
+    gateway = by_kind["Gateway"]
+    del gateway["addresses"][3]
+    gateway["allowedListeners"] = {"namespaces": {"from": "Same"}}
+    for listener in gateway["listeners"]:
+        listener.get("allowedRoutes", {})["namespaces"] = {"from": "Same"}
+    del by_kind["ClientTrafficPolicy"]["tls"]["clientValidation"]["crl"]
+    del by_kind["HTTPRouteFilter"]["directResponse"]
+    del by_kind["SecurityPolicy"]["oidc"]["passThroughAuthHeader"]
+    by_kind["GRPCRoute"]["rules"][0]["filters"][1]["requestMirror"]["backendRef"]["port"] = 80
+    by_kind["SecurityPolicy"]["extAuth"]["http"]["backendRefs"][0]["port"] = 8080
+    by_kind["SecurityPolicy"]["oidc"]["provider"]["authorizationEndpoint"] = "https://accounts.example.com/auth"
+    by_kind["BackendTLSPolicy"]["targetRefs"] = [{"group": "", "kind": "Service", "name": "db", "sectionName": "main"}]
+    for principal in (one["principal"] for one in by_kind["SecurityPolicy"]["authorization"]["rules"]):
+        del principal["clientIPGeoLocations"]
 
 
 def _gather(value: Any) -> Any:

@@ -26,7 +26,7 @@ from anygate.model.tls import ClientTls, ClientValidation
 EXHAUSTIVE = bool(os.environ.get("ANYGATE_EXHAUSTIVE"))
 """Whether every mutation is tried; otherwise a fixed part of them, larger where something protects."""
 
-PARTS = {"SecurityPolicy": 4, "ClientTrafficPolicy": 2, "BackendTLSPolicy": 2, "Gateway": 6}
+PARTS = {"SecurityPolicy": 6, "ClientTrafficPolicy": 2, "BackendTLSPolicy": 2, "Gateway": 6}
 
 CALM = sets.write(sets.calm_set(), "calm.yaml")
 GUARDS = ("SecurityPolicy", "ClientTrafficPolicy", "BackendTLSPolicy")
@@ -83,7 +83,7 @@ def cases(documents: list[sets.Document], kinds: tuple[str, ...]) -> list[Case]:
 
 
 def rich_cases(documents: list[sets.Document]) -> list[Case]:
-    step = 1 if EXHAUSTIVE else 24
+    step = 1 if EXHAUSTIVE else 36
     spoilt = (Case(i, *one) for i, document in enumerate(documents) for one in sets.spoil(document))
     return [case for number, case in enumerate(spoilt) if crc32(str(number).encode()) % step == 0]
 
@@ -118,13 +118,12 @@ def test_the_protected_set_is_sound_and_closed():
 def test_the_rich_set_is_read():
     result = Bench(sets.rich_set()).plain
     assert {found.rule for found in result.diagnostics if found.severity is Severity.ERROR} <= {
-        "backend-not-found",
-        "policy-target-not-found",
-        "route-not-allowed",
+        "no-matching-hostname",
         "unsupported-value",
     }
     assert {route.name for route in routes_of(result)} >= {"default/shop", "default/orders"}
-    assert {outcome.verdict for outcome in result.outcomes.values()} >= {"accepted"}
+    actions = [rule.action for route in routes_of(result) for rule in route.rules]
+    assert not any(isinstance(action, Respond) for action in actions)
 
 
 def test_any_single_mutation_of_a_rich_manifest_is_survived():
@@ -411,7 +410,8 @@ def test_the_hash_seed_changes_nothing():
     outputs = set()
     for seed in ("0", "1", "2", "4242"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        ran = subprocess.run([sys.executable, "-c", SEEDED], input=text, capture_output=True, env=environment, timeout=60)
+        command = [sys.executable, "-c", SEEDED]
+        ran = subprocess.run(command, input=text, capture_output=True, env=environment, timeout=60, check=False)
         assert ran.returncode == 0, ran.stderr.decode()
         outputs.add(ran.stdout)
     assert len(outputs) == 1

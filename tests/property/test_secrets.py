@@ -71,7 +71,7 @@ def dumps(result: Result) -> Iterator[str]:
     yield repr(result)
     yield str(result.model)
     yield repr(result.snapshot)
-    yield repr([outcome for outcome in result.outcomes.values()])
+    yield repr(list(result.outcomes.values()))
     for secret in result.model.secrets:
         yield repr(secret)
     yield msgspec.json.encode(result.model, enc_hook=_encode).decode()

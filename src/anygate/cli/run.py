@@ -76,7 +76,7 @@ def _check_usage(paths: Sequence[str], bind: str, port_offset: int, concurrency:
     try:
         ip_address(bind)
     except ValueError:
-        raise UsageError(f'--bind {bind}: expected an IP address\nhint: 127.0.0.1 is this machine alone') from None
+        raise UsageError(f"--bind {bind}: expected an IP address\nhint: 127.0.0.1 is this machine alone") from None
     if port_offset < 0:
         raise UsageError(f"--port-offset {port_offset}: expected 0 or more")
     if concurrency < 1:

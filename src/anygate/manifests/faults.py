@@ -76,9 +76,13 @@ def report_faults(manifest: Manifest, model: type[BaseModel], errors: Sequence[E
 
 
 def report_unknown(
-    manifest: Manifest, model: type[BaseModel], errors: Iterable[ErrorDetails], report: Report
+    manifest: Manifest,
+    model: type[BaseModel],
+    errors: Iterable[ErrorDetails],
+    report: Report,
+    hints: Mapping[FieldPath, str],
 ) -> list[Diagnostic]:
-    """Warn of each unknown field among the errors; for kinds that are read without them."""
+    """Warn of each unknown field among the errors, with its own hint if it has one; for kinds read without them."""
     found = []
     for error in errors:
         if error["type"] != "extra_forbidden":
@@ -91,11 +95,11 @@ def report_unknown(
                 one.span,
                 path=one.path,
                 object=manifest.ref,
-                hint=one.hint,
+                hint=hints.get(error["loc"], one.hint),
                 severity=Severity.WARNING,
             )
         )
-    return found
+    return sorted(found, key=Diagnostic.sort_key)
 
 
 def find_unknown(errors: Iterable[ErrorDetails]) -> frozenset[FieldPath]:

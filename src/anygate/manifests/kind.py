@@ -4,7 +4,7 @@ A kind should have no pydantic unions: each branch reports its own errors, which
 literal `type` and optional fields as Kubernetes does, or a validator such as `IntOrString`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
@@ -93,12 +93,14 @@ class Kind(Node):
     """A top-level object. `manifest` leads back to the text; `status` is never read.
 
     A kind that `PRUNES_UNKNOWN` is read without its unknown fields, each of which is a warning, because tools that
-    write it are known to leave fields of other releases in it. For all other kinds they are errors.
+    write it are known to leave fields of other releases in it; `UNKNOWN_HINTS` says what became of some of them.
+    For all other kinds unknown fields are errors.
     """
 
     GROUP: ClassVar[str] = ""
     KIND: ClassVar[str] = ""
     PRUNES_UNKNOWN: ClassVar[bool] = False
+    UNKNOWN_HINTS: ClassVar[Mapping[FieldPath, str]] = {}
 
     api_version: str
     kind: str
@@ -160,7 +162,7 @@ def read_kind(manifest: Manifest, model: type[K], report: Report) -> K | None:
     if not nulls and not unknown:
         report_faults(manifest, model, faults, report)
         return None
-    remarks = report_unknown(manifest, model, faults, report) if unknown else []
+    remarks = report_unknown(manifest, model, faults, report, model.UNKNOWN_HINTS) if unknown else []
     # Kubernetes reads a field that is null as one that is absent.
     try:
         return model.model_validate(without(manifest.value, nulls, unknown)).attach(manifest, remarks)

@@ -14,7 +14,7 @@ from types import TracebackType
 _PREFIX = "anygate-"
 _LOCK = "lock"
 _LONGEST_SOCKET_PATH = 107
-_LONGEST_NAME = len("/anygate-12345678/admin.sock")
+_LONGEST_NAME = len("/anygate-12345678/123456789abc.sock")  # of a stub without a readable name
 
 
 class RunFolder:

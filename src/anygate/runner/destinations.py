@@ -140,9 +140,7 @@ def _describe(backend: Backend) -> str:
     if backend.dynamic:
         return "the request's own host"
     shown = [
-        endpoint.unix or f"{endpoint.host}:{endpoint.port}"
-        for group in backend.groups
-        for endpoint in group.endpoints
+        endpoint.unix or f"{endpoint.host}:{endpoint.port}" for group in backend.groups for endpoint in group.endpoints
     ]
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
@@ -182,9 +180,7 @@ def redirect_backends(
 
 
 def _redirect(backend: Backend, endpoint: Endpoint, stub: bool) -> Backend:
-    made = msgspec.structs.replace(
-        backend, groups=(EndpointGroup(endpoints=(endpoint,)),), stub=stub, dynamic=False
-    )
+    made = msgspec.structs.replace(backend, groups=(EndpointGroup(endpoints=(endpoint,)),), stub=stub, dynamic=False)
     if not stub:
         return made
     # A stub speaks plain HTTP, and answers no health check of the real service.

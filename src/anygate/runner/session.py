@@ -185,7 +185,7 @@ class Session:
         self._tell.on_findings(find_new(served.diagnostics, old.diagnostics))
         self._report_refusals(refusals)
         if refusals:
-            self._tell.on_word(f"reloaded in part: of what Envoy refuses {_KEPT}")
+            self._tell.on_word(f"reloaded in part: for what Envoy refuses, {_KEPT}")
             return
         await self.stubs.ensure(served.stubs)
         self._tell.on_word(f"reloaded\n{render_changes(old.table, served.table)}".rstrip())

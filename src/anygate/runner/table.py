@@ -90,9 +90,7 @@ def _align(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     shown = list(rows[:MOST_ROWS])
     table = [header, *shown]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     if len(rows) > len(shown):
         lines.append(f"and {len(rows) - len(shown):,} more")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Measures a request body as it streams by, without keeping it."""
+"""Measures a request body as it streams by, and keeps no more of it than it was told to."""
 
 import hashlib
 
@@ -6,18 +6,23 @@ from anygate.stubs.echo import NO_BODY, ReceivedBody
 
 
 class BodyMeter:
-    """Counts and hashes the bytes it is fed."""
+    """Counts and hashes the bytes it is fed; keeps the first `keeps` of them."""
 
-    __slots__ = ("_digest", "_size")
+    __slots__ = ("_content", "_digest", "_keeps", "_size")
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: int = 0) -> None:
         self._size = 0
+        self._keeps = keeps
+        self._content = bytearray()
         self._digest: hashlib._Hash | None = None
 
     def feed(self, chunk: bytes | bytearray) -> None:
         """Take the next bytes of the body."""
         if self._digest is None:
             self._digest = hashlib.sha256()
+        room = self._keeps - self._size
+        if room > 0:
+            self._content += chunk[:room]
         self._size += len(chunk)
         self._digest.update(chunk)
 
@@ -25,4 +30,4 @@ class BodyMeter:
         """Return what has been measured so far."""
         if self._digest is None:
             return NO_BODY
-        return ReceivedBody(self._size, self._digest.hexdigest())
+        return ReceivedBody(self._size, self._digest.hexdigest(), bytes(self._content))

@@ -51,10 +51,11 @@ class EchoRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBody:
-    """What arrived after the head; the bytes themselves are not kept."""
+    """What arrived after the head; of the bytes themselves only as many as whoever answers wants kept."""
 
     size: int = 0
     sha256: str = EMPTY_SHA256
+    content: bytes = b""
 
 
 NO_BODY = ReceivedBody()
@@ -84,23 +85,37 @@ class Answer:
     padding: int = 0
     chunks: int | None = None
     delay: float = 0.0
+    parts: tuple[bytes, ...] | None = None  # instead of a body: sent one by one, cut nowhere else
+    is_cut: bool = False  # the connection is dropped where the body should end
 
     @property
     def length(self) -> int:
         """How many bytes the body has."""
+        if self.parts is not None:
+            return sum(map(len, self.parts))
         return len(self.body) + self.padding
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the body leaves piece by piece, each on its own turn."""
+        return self.chunks is not None or self.parts is not None
 
     @property
     def has_length(self) -> bool:
         """Whether the length is announced: not for chunks, nor where the status forbids a body."""
-        return self.chunks is None and self.status not in _BODILESS
+        return not self.is_chunked and self.status not in _BODILESS
 
     def is_bodiless(self, method: str) -> bool:
         """Whether no body follows the head of this answer to a `method` request."""
-        return method == "HEAD" or self.status in _BODILESS or self.length == 0
+        if method == "HEAD" or self.status in _BODILESS:
+            return True
+        return self.length == 0 and not self.is_cut
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the body as ordered; no piece is larger than one slice, so that memory stays small."""
+        if self.parts is not None:
+            yield from filter(None, self.parts)
+            return
         total = self.length
         count = min(self.chunks or 1, total)
         for index in range(count):

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import h11
 
 from anygate.stubs.body_meter import BodyMeter
-from anygate.stubs.echo import Answer, EchoRequest, build_answer, build_refusal
+from anygate.stubs.echo import Answer, EchoRequest, build_refusal
 from anygate.stubs.orders import is_reset_ordered
 from anygate.stubs.request_log import RequestLog
 from anygate.stubs.wire import Engine, Wire
@@ -24,6 +24,7 @@ class Http1Engine:
         "_answering",
         "_finishing",
         "_h11",
+        "_is_cut",
         "_log",
         "_meter",
         "_one_per_turn",
@@ -38,6 +39,7 @@ class Http1Engine:
         self._log = log
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
         self._meter = BodyMeter()
+        self._is_cut = False
         self._request: EchoRequest | None = None
         self._pieces: Iterator[bytes] | None = None
         self._timer: asyncio.Handle | None = None
@@ -103,7 +105,7 @@ class Http1Engine:
         if event.http_version[:2] != b"1.":
             self._reject(505, "an HTTP/1 request line names another version")
             return
-        self._meter = BodyMeter()
+        self._meter = BodyMeter(self._wire.answerer.keeps)
         self._request = _read_request(event)
         if is_reset_ordered(self._request.headers):
             self._log.add(self._request)
@@ -114,8 +116,8 @@ class Http1Engine:
         request = self._request
         assert request is not None
         received = self._meter.read()
-        self._log.add(request, received.size)
-        answer = build_answer(self._log.backend, request, received)
+        self._log.add(request, received)
+        answer = self._wire.answerer.answer(self._log.backend, request, received)
         self._answering = True
         if answer.delay:
             self._timer = asyncio.get_running_loop().call_later(answer.delay, self._send_later, answer)
@@ -131,7 +133,7 @@ class Http1Engine:
     def _send_answer(self, answer: Answer) -> None:
         request = self._request
         assert request is not None
-        if answer.status == 200 and self._upgrade(request):
+        if answer.status == 200 and self._wire.answerer.echoes and self._upgrade(request):
             return
         headers: list[tuple[str, str]] = list(answer.headers)
         if answer.has_length:
@@ -141,12 +143,13 @@ class Http1Engine:
         head = self._h11.send(_build_head(answer.status, headers)) or b""
         if answer.is_bodiless(request.method):
             self._complete(head)
-        elif answer.chunks is None and not answer.padding:
+        elif not answer.is_chunked and not answer.padding:
             # One write for the usual answer: it is half the system calls.
             self._complete(head + (self._h11.send(h11.Data(data=answer.body)) or b""))
         else:
             self._wire.write(head)
-            self._one_per_turn = answer.chunks is not None
+            self._one_per_turn = answer.is_chunked
+            self._is_cut = answer.is_cut
             self._pieces = answer.pieces()
             self._send_pieces(advance=False)
 
@@ -158,6 +161,9 @@ class Http1Engine:
             piece = next(self._pieces, None)
             if piece is None:
                 self._pieces = None
+                if self._is_cut:
+                    self._wire.close()  # the end of the body never comes
+                    return
                 self._complete(b"")
                 if advance:
                     self._advance()
@@ -235,7 +241,7 @@ class Http1Engine:
     def _reject(self, status: int, reason: str) -> None:
         self._answering = True
         if self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            answer = build_refusal(self._log.backend, status, reason)
+            answer = self._wire.answerer.refuse(self._log.backend, status, reason)
             headers = [
                 *answer.headers,
                 ("content-length", str(answer.length)),

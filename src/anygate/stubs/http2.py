@@ -20,7 +20,7 @@ from h2.settings import SettingCodes, Settings
 from hyperframe.exceptions import HyperframeError
 from hyperframe.frame import GoAwayFrame
 
-from anygate.stubs.echo import EchoRequest, build_answer
+from anygate.stubs.echo import EchoRequest
 from anygate.stubs.grpc import is_grpc
 from anygate.stubs.orders import is_reset_ordered
 from anygate.stubs.request_log import RequestLog
@@ -144,15 +144,20 @@ class Http2Engine:
         elif is_reset_ordered(request.headers):
             self._log.add(request)
             self._h2.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
-        elif request.method == "POST" and is_grpc(request.first("content-type")):
+        elif self._is_call(request):
             self._log.add(request)
             call = CallStream(self._h2, stream_id, self._log.backend, request)
             self._streams[stream_id] = call
             call.start(self._pump)
         else:
-            self._streams[stream_id] = AnswerStream(self._h2, stream_id, request)
+            self._streams[stream_id] = AnswerStream(self._h2, stream_id, request, self._wire.answerer.keeps)
             if not ended and (request.first("expect") or "").lower() == "100-continue":
                 self._h2.send_headers(stream_id, [(":status", "100")])
+
+    def _is_call(self, request: EchoRequest) -> bool:
+        if not self._wire.answerer.echoes or request.method != "POST":
+            return False
+        return is_grpc(request.first("content-type"))
 
     def _accept(self, event: DataReceived) -> None:
         stream = self._streams.get(event.stream_id)
@@ -167,8 +172,9 @@ class Http2Engine:
             stream.end()
         elif isinstance(stream, AnswerStream):
             received = stream.meter.read()
-            self._log.add(stream.request, received.size)
-            stream.start(build_answer(self._log.backend, stream.request, received), self._pump)
+            self._log.add(stream.request, received)
+            answer = self._wire.answerer.answer(self._log.backend, stream.request, received)
+            stream.start(answer, self._pump)
 
     def _drop(self, stream_id: int) -> None:
         stream = self._streams.pop(stream_id, None)

@@ -1,4 +1,4 @@
-"""What a caller may order from a stub with request headers: a status, a delay, chunks, a reset, a size."""
+"""What a caller may order from a stub with request headers: a status, a delay, chunks, a size, bad weather."""
 
 import re
 from collections.abc import Iterable
@@ -25,6 +25,9 @@ class Orders:
     delay: float = 0.0
     chunks: int | None = None
     body_size: int = 0
+    cut: int | None = None
+    fail: int | None = None
+    garbage: bool = False
 
 
 NO_ORDERS = Orders()
@@ -43,12 +46,15 @@ def read_orders(headers: Iterable[tuple[str, str]], *, grpc: bool = False) -> Or
         delay=parse_delay(found.get("x-stub-delay", "0")),
         chunks=_count(found, "x-stub-chunks", 1, _MOST_CHUNKS),
         body_size=_count(found, "x-stub-body-size", 0, _LARGEST_BODY) or 0,
+        cut=_count(found, "x-stub-cut", 0, _MOST_CHUNKS),
+        fail=_count(found, "x-stub-fail", 0, _MOST_CHUNKS),
+        garbage=_flag(found.get("x-stub-garbage")),
     )
 
 
 def is_reset_ordered(headers: Iterable[tuple[str, str]]) -> bool:
     """Whether the caller wants the connection or stream dropped instead of an answer."""
-    return any(name.lower() == "x-stub-reset" and value in ("1", "true") for name, value in headers)
+    return any(name.lower() == "x-stub-reset" and _flag(value) for name, value in headers)
 
 
 def parse_delay(text: str) -> float:
@@ -58,6 +64,10 @@ def parse_delay(text: str) -> float:
     if not 0.0 <= seconds <= _LONGEST_DELAY:
         raise OrderError(f"x-stub-delay: expected a duration such as 200ms or 1.5s, up to 1h, got {text!r}")
     return seconds
+
+
+def _flag(text: str | None) -> bool:
+    return text in ("1", "true")
 
 
 def _status(text: str | None, *, grpc: bool) -> int | None:

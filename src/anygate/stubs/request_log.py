@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anygate.stubs.echo import Backend, EchoRequest
+from anygate.stubs.echo import NO_BODY, Backend, EchoRequest, ReceivedBody
 
 _KEPT = 100
+_LONGEST_BODY = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class RequestRecord:
     backend: str
     proto: str
     body_bytes: int = 0
+    body_sha256: str = NO_BODY.sha256
+    body: bytes = b""
 
 
 class RequestLog:
@@ -31,8 +34,8 @@ class RequestLog:
         self.records: deque[RequestRecord] = deque(maxlen=_KEPT)
         self._on_request = on_request
 
-    def add(self, request: EchoRequest, body_bytes: int = 0) -> None:
-        """Count and keep one request, and tell whoever asked to be told."""
+    def add(self, request: EchoRequest, body: ReceivedBody = NO_BODY) -> None:
+        """Count and keep one request, with at most 256 KiB of its body, and tell whoever asked to be told."""
         self.count += 1
         record = RequestRecord(
             request.method,
@@ -41,7 +44,9 @@ class RequestLog:
             request.headers,
             self.backend.name,
             request.proto,
-            body_bytes,
+            body.size,
+            body.sha256,
+            body.content[:_LONGEST_BODY],
         )
         self.records.append(record)
         if self._on_request is not None:

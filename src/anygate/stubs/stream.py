@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 
 from anygate.stubs.body_meter import BodyMeter
 from anygate.stubs.echo import Answer, Backend, EchoRequest
@@ -54,9 +55,9 @@ class AnswerStream(Stream):
 
     __slots__ = ("_answer", "_piece", "_pieces", "_sent_head", "meter")
 
-    def __init__(self, h2: H2Connection, stream_id: int, request: EchoRequest) -> None:
+    def __init__(self, h2: H2Connection, stream_id: int, request: EchoRequest, keeps: int = 0) -> None:
         super().__init__(h2, stream_id, request)
-        self.meter = BodyMeter()
+        self.meter = BodyMeter(keeps)
         self._answer: Answer | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._piece = b""
@@ -82,13 +83,17 @@ class AnswerStream(Stream):
             self._send_head(self._answer)
             if self.is_done:
                 return True
+        if not self._piece and self._answer.is_cut:
+            self._h2.reset_stream(self._id, ErrorCodes.INTERNAL_ERROR)
+            self.is_done = True
+            return True
         room = self._room()
         if room <= 0:
             return False
         chunk, self._piece = self._piece[:room], self._piece[room:]
         if not self._piece:
             self._piece = next(self._pieces, b"")
-        self.is_done = not self._piece
+        self.is_done = not self._piece and not self._answer.is_cut
         self._h2.send_data(self._id, chunk, end_stream=self.is_done)
         return True
 
@@ -100,7 +105,7 @@ class AnswerStream(Stream):
         self._h2.send_headers(self._id, headers, end_stream=self.is_done)
         self._sent_head = True
         if not self.is_done:
-            self._piece = next(self._pieces)
+            self._piece = next(self._pieces, b"")
 
 
 class CallStream(Stream):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anygate.stubs.answerer import ECHO, Answerer
 from anygate.stubs.echo import Backend
 from anygate.stubs.open_connections import OpenConnections
 from anygate.stubs.request_log import RequestLog, RequestRecord
@@ -53,8 +54,10 @@ class EchoStub:
         kind: Kind,
         *,
         on_request: Callable[[RequestRecord], None] | None = None,
+        answerer: Answerer = ECHO,
     ) -> None:
         self.kind: Kind = kind
+        self._answerer = answerer
         self.backend = Backend(service, namespace)
         self._log = RequestLog(self.backend, on_request)
         self._connections = OpenConnections()
@@ -103,6 +106,16 @@ class EchoStub:
         self._address = UnixAddress(str(path))
         return self._address
 
+    async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
+        """Listen on a TCP port instead, any free one unless told which; return the host and the port."""
+        if self._server is not None or self.kind == "udp":
+            raise RuntimeError(f"the stub {self.backend.name} listens elsewhere")
+        self._server = await asyncio.get_running_loop().create_server(
+            self._accept, host, port, backlog=_BACKLOG
+        )
+        bound = self._server.sockets[0].getsockname()
+        return str(bound[0]), int(bound[1])
+
     def stop_listening(self) -> None:
         """Take no new connections and give up the address at once, so that a new stub may claim it."""
         address, self._address = self._address, None
@@ -124,4 +137,4 @@ class EchoStub:
     def _accept(self) -> asyncio.Protocol:
         if self.kind == "tcp":
             return TcpEcho(self._log, self._connections)
-        return Wire(self._log, self._connections)
+        return Wire(self._log, self._connections, self._answerer)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol, cast
 
+from anygate.stubs.answerer import ECHO, Answerer
 from anygate.stubs.open_connections import OpenConnections
 from anygate.stubs.request_log import RequestLog
 
@@ -31,10 +32,13 @@ class Engine(Protocol):
 class Wire(asyncio.Protocol):
     """Reads the first bytes to see which protocol the peer speaks, then only carries bytes."""
 
-    __slots__ = ("_closing", "_engine", "_open", "_sniffed", "_transport", "blocked", "log")
+    __slots__ = ("_closing", "_engine", "_open", "_sniffed", "_transport", "answerer", "blocked", "log")
 
-    def __init__(self, log: RequestLog, open_connections: OpenConnections) -> None:
+    def __init__(
+        self, log: RequestLog, open_connections: OpenConnections, answerer: Answerer = ECHO
+    ) -> None:
         self.log = log
+        self.answerer = answerer
         self.blocked = False
         self._open = open_connections
         self._engine: Engine | None = None

@@ -104,9 +104,21 @@ def _read_rate_limit(manifest: Manifest, spec: BackendTrafficPolicySpec) -> Rate
         rules=tuple(
             _read_rule(manifest, rule, (*base, number))
             for number, rule in enumerate(rules)
-            if not any(one.query_params for one in rule.client_selectors)
+            if not any(True for one in rule.client_selectors for _ in _unreadable(one))
         ),
     )
+
+
+def _unreadable(found: RateLimitSelectCondition) -> Iterator[tuple[str, str]]:
+    """The conditions that cannot be had; without one of them a limit would count other requests."""
+    if found.query_params:
+        yield "queryParams", "a limit by query parameter"
+    if any(one.invert for one in found.methods or ()):
+        yield "methods", "a limit for all methods but some"
+    if found.path is not None and found.path.invert:
+        yield "path", "a limit for all paths but some"
+    if found.source_cidr is not None and found.source_cidr.invert:
+        yield "sourceCIDR", "a limit for all addresses but some"
 
 
 def _read_rule(manifest: Manifest, rule: RateLimitRule, path: FieldPath) -> LimitRule:
@@ -150,15 +162,12 @@ def find_unread_traffic_fields(spec: BackendTrafficPolicySpec) -> Iterator[tuple
             ("spec", "rateLimit", "global"),
             "global rate limits need a rate-limit service, which is not run yet",
         )
-    local = spec.rate_limit.local.rules if spec.rate_limit and spec.rate_limit.local else ()
-    for number, rule in enumerate(local):
-        at: FieldPath = ("spec", "rateLimit", "local", "rules", number)
-        if rule.cost is not None:
-            yield (*at, "cost"), "a cost has no effect on local limits here"
-        for place, one in enumerate(rule.client_selectors):
-            if one.query_params:
-                path = (*at, "clientSelectors", place, "queryParams")
-                yield path, "a limit by query parameter is not supported; this rule is left out"
+    yield from _find_unread_limits(spec)
+    for number, upgrade in enumerate(spec.http_upgrade or ()):
+        if upgrade.connect is not None:
+            yield ("spec", "httpUpgrade", number, "connect"), "CONNECT is passed on to the backend"
+    if spec.request_buffer is not None and spec.request_buffer.mode == "LimitOnly":
+        yield ("spec", "requestBuffer", "mode"), "requests are buffered, not only limited"
     for name, value in (
         ("bandwidthLimit", spec.bandwidth_limit),
         ("admissionControl", spec.admission_control),
@@ -171,6 +180,23 @@ def find_unread_traffic_fields(spec: BackendTrafficPolicySpec) -> Iterator[tuple
             yield ("spec", name), f"{name} has no effect here"
     if spec.routing_type == "Service":
         yield ("spec", "routingType"), "requests always go to endpoints"
+
+
+def _find_unread_limits(spec: BackendTrafficPolicySpec) -> Iterator[tuple[FieldPath, str]]:
+    local = spec.rate_limit.local.rules if spec.rate_limit and spec.rate_limit.local else ()
+    for number, rule in enumerate(local):
+        at: FieldPath = ("spec", "rateLimit", "local", "rules", number)
+        for name, value in (
+            ("cost", rule.cost),
+            ("shared", rule.shared),
+            ("xRateLimitHeaders", rule.x_rate_limit_headers),
+        ):
+            if value:
+                yield (*at, name), f"{name} has no effect on local limits here"
+        for place, one in enumerate(rule.client_selectors):
+            for name, text in _unreadable(one):
+                path = (*at, "clientSelectors", place, name)
+                yield path, f"{text} is not supported; this rule is left out"
 
 
 def merge_effects(rule: TrafficEffect, own: Timeouts, own_retry: Retry | None) -> tuple[Timeouts, Retry | None]:

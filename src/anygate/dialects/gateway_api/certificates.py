@@ -1,12 +1,5 @@
 """Certificates, keys and authorities from Secrets and ConfigMaps, checked before anything depends on them."""
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
-
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, INVALID_KIND, REF_NOT_PERMITTED
@@ -112,6 +105,8 @@ def _authority(context: Context, target: ObjectRef, source: ObjectRef, key: str 
     content = read_value(item, key)
     if not content:
         return _invalid(f"{target} has no key {key}", "InvalidCACertificateRef")
+    from cryptography import x509  # takes long to import, and most manifests hold no certificate
+
     try:
         if key == "ca.crl":
             x509.load_pem_x509_crl(content)
@@ -139,6 +134,9 @@ def _invalid(text: str, reason: str = "InvalidCertificateRef") -> Fault:
 
 def _check_pair(chain: Sensitive, key: Sensitive) -> str:
     """What is wrong with a certificate and its key; empty when they fit."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
     try:
         certificates = x509.load_pem_x509_certificates(chain.reveal())
     except ValueError:

@@ -135,6 +135,10 @@ def find_unread_client_fields(spec: ClientTrafficPolicySpec) -> Iterator[tuple[F
         yield ("spec", "grpc", "enableWeb"), "gRPC-Web is not translated here"
     if spec.tls is not None and spec.tls.fingerprints:
         yield ("spec", "tls", "fingerprints"), "TLS fingerprints are not computed here"
+    validation = spec.tls.client_validation if spec.tls else None
+    if validation is not None and validation.crl is not None and validation.crl.only_verify_leaf_certificate:
+        path = ("spec", "tls", "clientValidation", "crl", "onlyVerifyLeafCertificate")
+        yield path, "every certificate of the chain is checked"
     if spec.http2 is not None and spec.http2.connection_keepalive is not None:
         ping = spec.http2.connection_keepalive
         if ping.interval_jitter is not None or ping.idle_interval is not None:

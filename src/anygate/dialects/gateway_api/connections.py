@@ -97,6 +97,14 @@ def find_unread_settings(found: ClusterSettings) -> Iterator[tuple[FieldPath, st
     check = found.health_check.active if found.health_check else None
     if check is not None and check.overrides is not None:
         yield ("healthCheck", "active", "overrides"), "health checks go where requests go"
+    if check is not None and check.http is not None and check.http.retriable_statuses:
+        text = "every status that is not expected counts as a failure"
+        yield ("healthCheck", "active", "http", "retriableStatuses"), text
+    ping = found.http2.connection_keepalive if found.http2 else None
+    if ping is not None:
+        for name, value in (("intervalJitter", ping.interval_jitter), ("idleInterval", ping.idle_interval)):
+            if value is not None:
+                yield ("http2", "connectionKeepalive", name), f"{name} has no effect here"
 
 
 def _ratio(percent: int | None) -> float | None:

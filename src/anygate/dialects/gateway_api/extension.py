@@ -52,9 +52,6 @@ def find_unread_extension_fields(spec: HTTPRouteFilterSpec) -> Iterator[tuple[Fi
     """Fields of an HTTPRouteFilter that have no effect here, each with a sentence."""
     if spec.url_rewrite is not None and spec.url_rewrite.append_x_forwarded_host:
         yield ("spec", "urlRewrite", "appendXForwardedHost"), "x-forwarded-host is never added"
-    if spec.direct_response is not None and spec.direct_response.header is not None:
-        if spec.direct_response.header.remove:
-            yield ("spec", "directResponse", "header", "remove"), "a fixed answer has no header to remove"
     mirror = spec.request_mirror
     if mirror is None:
         return

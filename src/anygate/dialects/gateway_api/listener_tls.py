@@ -8,7 +8,7 @@ from dataclasses import replace
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.certificates import read_authorities, read_certificate
 from anygate.dialects.gateway_api.context import Context, Fault, origin
-from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, NOT_HONOURED
+from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, NOT_HONOURED, UNSUPPORTED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.tls import ClientTLSSettings, ClientValidationContext
 from anygate.dialects.gateway_api.kinds.listener import FrontendTLSValidation
 from anygate.dialects.gateway_api.listeners import GatewayDraft, ListenerDraft
@@ -137,6 +137,9 @@ def _read_policy_validation(
 ) -> ClientValidation | Fault:
     path = ("spec", "tls", "clientValidation")
     ref = policy.ref
+    if found.subject_alt_names is not None and found.subject_alt_names.other_names:
+        text = "certificates cannot be checked for otherNames here"
+        return Fault(UNSUPPORTED, "Invalid", text, "use dnsNames, emailAddresses, ipAddresses or uris")
     name, faults = read_authorities(
         context,
         found.ca_certificate_refs,

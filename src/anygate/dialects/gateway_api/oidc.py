@@ -35,7 +35,7 @@ def read_oidc(context: Context, backends: Backends, manifest: Manifest, found: O
     if isinstance(client, Fault):
         return client
     backend = (
-        read_service(backends, manifest, provider)
+        read_service(context, backends, manifest, provider)
         if provider.backend_refs or provider.backend_ref
         else register_url(context, manifest, provider.token_endpoint)
     )

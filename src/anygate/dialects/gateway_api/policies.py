@@ -36,7 +36,7 @@ class Attached:
     @property
     def merges(self) -> bool:
         """Whether it asks to be merged with the next wider policy."""
-        return self.item is not None and self.item.spec.merge_type is not None
+        return self.item is not None and getattr(self.item.spec, "merge_type", None) is not None
 
 
 class Policies:

@@ -18,6 +18,7 @@ from anygate.dialects.gateway_api.kinds.envoy_gateway.authorization import Princ
 from anygate.dialects.gateway_api.kinds.envoy_gateway.securitypolicy import SecurityPolicySpec
 from anygate.dialects.gateway_api.oidc import read_oidc
 from anygate.dialects.gateway_api.security_refs import (
+    find_unread_service_fields,
     read_jwt,
     read_opaque,
     read_service,
@@ -66,7 +67,7 @@ def read_security(context: Context, backends: Backends, manifest: Manifest, spec
         api_key=_read_api_key(context, manifest, spec.api_key_auth) if spec.api_key_auth else None,
         jwt=_need(read_jwt(context, backends, manifest, spec.jwt), ("spec", "jwt")) if spec.jwt else None,
         oidc=_need(read_oidc(context, backends, manifest, spec.oidc), ("spec", "oidc")) if spec.oidc else None,
-        ext_auth=_read_ext_auth(backends, manifest, spec),
+        ext_auth=_read_ext_auth(context, backends, manifest, spec),
         authorization=_read_authorization(manifest, spec),
     )
     empty = security == Security(origin=here)
@@ -122,7 +123,9 @@ def _read_api_key(context: Context, manifest: Manifest, found: APIKeyAuth) -> Ap
     )
 
 
-def _read_ext_auth(backends: Backends, manifest: Manifest, spec: SecurityPolicySpec) -> ExtAuth | None:
+def _read_ext_auth(
+    context: Context, backends: Backends, manifest: Manifest, spec: SecurityPolicySpec
+) -> ExtAuth | None:
     found = spec.ext_auth
     if found is None:
         return None
@@ -130,7 +133,7 @@ def _read_ext_auth(backends: Backends, manifest: Manifest, spec: SecurityPolicyS
     service = found.grpc or found.http
     assert service is not None
     protocol = "http2" if found.grpc else ""
-    backend = _need(read_service(backends, manifest, service, protocol), path)
+    backend = _need(read_service(context, backends, manifest, service, protocol), path)
     if found.http is not None and found.http.path_override:
         raise PolicyProblem(
             (*path, "http", "pathOverride"),
@@ -202,6 +205,15 @@ def find_unread_security_fields(spec: SecurityPolicySpec) -> Iterator[tuple[Fiel
         ):
             if value:
                 yield ("spec", "extAuth", name), f"{name} has no effect here"
+        for name, service in (("grpc", auth.grpc), ("http", auth.http)):
+            if service is not None:
+                yield from find_unread_service_fields(service, ("spec", "extAuth", name))
+    for number, provider in enumerate(spec.jwt.providers if spec.jwt else ()):
+        if provider.remote_jwks is not None:
+            path = ("spec", "jwt", "providers", number, "remoteJWKS")
+            yield from find_unread_service_fields(provider.remote_jwks, path)
     oidc = spec.oidc
+    if oidc is not None:
+        yield from find_unread_service_fields(oidc.provider, ("spec", "oidc", "provider"))
     if oidc is not None and oidc.forward_id_token is not None:
         yield ("spec", "oidc", "forwardIDToken"), "forwardIDToken has no effect here"

@@ -1,11 +1,16 @@
 """What a SecurityPolicy refers to: Secrets, key sets and services."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import msgspec
+
+from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.backends import Backends, Resolved
 from anygate.dialects.gateway_api.certificates import check_grant, read_value
+from anygate.dialects.gateway_api.connections import find_unread_settings, read_connection
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, UNSUPPORTED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.cluster_settings import BackendCluster
@@ -57,13 +62,56 @@ def serialise_keys(context: Context, manifest: Manifest, reference: SecretObject
     return name
 
 
-def read_service(backends: Backends, manifest: Manifest, service: BackendCluster, protocol: str = "") -> str | Fault:
-    """The backend of a service that Envoy itself calls."""
+def read_service(
+    context: Context, backends: Backends, manifest: Manifest, service: BackendCluster, protocol: str = ""
+) -> str | Fault:
+    """The backend of a service that Envoy itself calls, under the settings that are given with it."""
     references = (*((service.backend_ref,) if service.backend_ref else ()), *service.backend_refs)
     if len(references) != 1:
         return Fault(UNSUPPORTED, "UnsupportedValue", "exactly one backend is supported here")
     found = backends.resolve(references[0], manifest.ref, protocol)
-    return found.backend if isinstance(found, Resolved) else found
+    if not isinstance(found, Resolved):
+        return found
+    if service.backend_settings is None:
+        return found.backend
+    plain = context.backends[found.backend]
+    connection = read_connection(service.backend_settings)
+    if connection == plain.connection:
+        return found.backend
+    name = f"{found.backend}@{manifest.ref}"
+    # Two services of one policy may give the same backend different settings.
+    while name in context.backends and context.backends[name].connection != connection:
+        name += "+"
+    context.backends[name] = msgspec.structs.replace(plain, name=name, connection=connection)
+    return name
+
+
+def find_unread_service_fields(service: BackendCluster, at: FieldPath) -> Iterator[tuple[FieldPath, str]]:
+    """Settings of such a service that have no effect here, each with a sentence."""
+    for number, one in enumerate(service.backend_refs):
+        if one.fallback:
+            yield (*at, "backendRefs", number, "fallback"), "the only backend of a service is always used"
+        if one.weight != 1:
+            yield (*at, "backendRefs", number, "weight"), "the only backend of a service has no share"
+    settings = service.backend_settings
+    if settings is None:
+        return
+    for path, text in find_unread_settings(settings):
+        yield (*at, "backendSettings", *path), text
+    if settings.retry is not None:
+        yield (*at, "backendSettings", "retry"), "calls to this service are not tried again"
+    http = settings.timeout.http if settings.timeout else None
+    for name, value in (
+        ("requestTimeout", http.request_timeout if http else None),
+        ("maxStreamDuration", http.max_stream_duration if http else None),
+        ("streamIdleTimeout", http.stream_idle_timeout if http else None),
+    ):
+        if value is not None:
+            yield (*at, "backendSettings", "timeout", "http", name), f"{name} has no effect on calls to a service"
+    balancer = settings.load_balancer
+    if balancer is not None and balancer.consistent_hash is not None:
+        path = (*at, "backendSettings", "loadBalancer", "consistentHash")
+        yield path, "calls to a service carry nothing to hash"
 
 
 def register_url(context: Context, manifest: Manifest, url: str) -> str | Fault:
@@ -110,8 +158,11 @@ def _read_provider(
     if found.remote_jwks is not None:
         remote = found.remote_jwks
         uri, cache = remote.uri, remote.cache_duration
-        named = bool(remote.backend_refs)
-        target = read_service(backends, manifest, remote) if named else register_url(context, manifest, remote.uri)
+        target = (
+            read_service(context, backends, manifest, remote)
+            if remote.backend_refs
+            else register_url(context, manifest, remote.uri)
+        )
         if isinstance(target, Fault):
             return target
         backend = target

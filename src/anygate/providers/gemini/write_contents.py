@@ -95,9 +95,7 @@ def _write_result(result: ToolResult, names: dict[str, str], losses: Losses) -> 
     texts = []
     media = []
     for part in result.parts:
-        if isinstance(part, Text):
-            texts.append(part.text)
-        elif isinstance(part, File) and part.text is not None:
+        if isinstance(part, Text) or (isinstance(part, File) and part.text is not None):
             texts.append(part.text)
         elif part.content is not None:
             media.append({"inlineData": {"mimeType": part.media_type, "data": part.content}})

@@ -194,9 +194,7 @@ def _write_assistant(message: Message, losses: Losses) -> dict[str, Any]:
 def _write_result(result: ToolResult, losses: Losses) -> dict[str, Any]:
     texts = []
     for part in result.parts:
-        if isinstance(part, Text):
-            texts.append(part.text)
-        elif isinstance(part, File) and part.text is not None:
+        if isinstance(part, Text) or (isinstance(part, File) and part.text is not None):
             texts.append(part.text)
         else:
             losses.add(part.path, "an OpenAI tool message holds only text")

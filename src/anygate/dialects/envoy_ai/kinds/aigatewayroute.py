@@ -1,12 +1,14 @@
 """AIGatewayRoute: rules that match AI requests, usually by their model, and send them to backends."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.envoy_ai.kinds.groups import AI_GATEWAY_GROUP, OLD_POOL_GROUP, POOL_GROUP
 from anygate.dialects.envoy_ai.kinds.mutation import HTTPBodyMutation, HTTPHeaderMutation
 from anygate.dialects.envoy_ai.kinds.parents import GatewayParents, HeaderMatches, HTTPRouteTimeouts
@@ -176,6 +178,11 @@ class AIGatewayRoute(Kind):
     GROUP: ClassVar[str] = AI_GATEWAY_GROUP
     KIND: ClassVar[str] = "AIGatewayRoute"
     PRUNES_UNKNOWN: ClassVar[bool] = True
+    UNKNOWN_HINTS: ClassVar[Mapping[FieldPath, str]] = {
+        ("spec", "targetRefs"): "v0.4 removed it; use parentRefs",
+        ("spec", "schema"): "v0.4 removed it; a route takes requests of every schema",
+        ("spec", "filterConfig"): "v0.6 removed it; use a GatewayConfig",
+    }
 
     spec: AIGatewayRouteSpec
 

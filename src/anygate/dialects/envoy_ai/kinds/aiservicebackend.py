@@ -1,9 +1,11 @@
 """AIServiceBackend: a backend and the API that it speaks."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.envoy_ai.kinds.groups import AI_GATEWAY_GROUP
 from anygate.dialects.envoy_ai.kinds.mutation import HTTPBodyMutation, HTTPHeaderMutation, HTTPHeaderValueFilter
 from anygate.dialects.envoy_ai.kinds.parents import HTTPRouteTimeouts
@@ -84,6 +86,10 @@ class AIServiceBackend(Kind):
     GROUP: ClassVar[str] = AI_GATEWAY_GROUP
     KIND: ClassVar[str] = "AIServiceBackend"
     PRUNES_UNKNOWN: ClassVar[bool] = True
+    UNKNOWN_HINTS: ClassVar[Mapping[FieldPath, str]] = {
+        ("spec", "backendSecurityPolicyRef"): "v0.4 removed it; name the backend in the policy's targetRefs",
+        ("spec", "timeouts"): "v0.3 removed it; set timeouts in the rules of the routes",
+    }
 
     spec: AIServiceBackendSpec
 
@@ -94,5 +100,8 @@ class AIServiceBackendV1Alpha1(Kind):
     GROUP: ClassVar[str] = AI_GATEWAY_GROUP
     KIND: ClassVar[str] = "AIServiceBackend"
     PRUNES_UNKNOWN: ClassVar[bool] = True
+    UNKNOWN_HINTS: ClassVar[Mapping[FieldPath, str]] = {
+        ("spec", "headerValueFilters"): f"it needs apiVersion {AI_GATEWAY_GROUP}/v1beta1",
+    }
 
     spec: AIServiceBackendSpecV1Alpha1

@@ -1,9 +1,11 @@
 """BackendSecurityPolicy: the credential that a request to a backend carries."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.envoy_ai.kinds.groups import AI_GATEWAY_GROUP, POOL_GROUP
 from anygate.manifests.envoy_gateway.oidc import OIDC
 from anygate.manifests.fields import Many
@@ -213,5 +215,8 @@ class BackendSecurityPolicyV1Alpha1(Kind):
     GROUP: ClassVar[str] = AI_GATEWAY_GROUP
     KIND: ClassVar[str] = "BackendSecurityPolicy"
     PRUNES_UNKNOWN: ClassVar[bool] = True
+    UNKNOWN_HINTS: ClassVar[Mapping[FieldPath, str]] = {
+        ("spec", "credentialOverride"): f"it needs apiVersion {AI_GATEWAY_GROUP}/v1beta1",
+    }
 
     spec: BackendSecurityPolicySpecV1Alpha1

@@ -1,0 +1,1 @@
+"""Cohere v2 chat (docs.cohere.com/v2/reference/chat): backend."""
