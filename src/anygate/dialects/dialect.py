@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from anygate.diagnostics import ObjectRef, Report
 from anygate.dialects.template import Template
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind
 from anygate.model import Model
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,15 @@ class ReadCache:
     def put(self, key: Any, value: Any) -> None:
         """Store a value."""
         self._used[key] = value
+
+    def keep(self, value: T) -> T:
+        """The equal value of the last compile if there was one, so that a node keeps its identity."""
+        key = ("same", value)
+        found: T | None = self.get(key)
+        if found is None:
+            self.put(key, value)
+            return value
+        return found
 
     def turn(self) -> None:
         """End one compile: forget what it did not use."""

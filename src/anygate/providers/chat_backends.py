@@ -132,7 +132,9 @@ class InvokeFraming(ConverseFraming):
                 try:
                     yield "", b64decode(parse_answer(_BYTES, payload).bytes, validate=True)
                 except ValueError:
-                    raise Refused(502, "the provider's answer could not be read: broken base64", kind="api_error") from None
+                    raise Refused(
+                        502, "the provider's answer could not be read: broken base64", kind="api_error"
+                    ) from None
 
 
 def _name_frame(frame: Frame) -> str:

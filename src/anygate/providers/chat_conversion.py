@@ -1,6 +1,7 @@
 """Chat between two different formats, by way of the canonical chat."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -118,10 +119,8 @@ class ChatPipe(StreamPipe):
         """The upstream closed; a half event at the very end only shows that the stream is cut short."""
         writer = self._writer
         if not writer.ended:
-            try:
+            with suppress(Refused):
                 self._read(self._framing.finish())
-            except Refused:
-                pass
             if not writer.ended:
                 self._reader.finish()
         self._setting.model = self._reader.model or self._setting.model

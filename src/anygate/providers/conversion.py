@@ -84,4 +84,6 @@ def wrap_foreign(backend: BackendFormat, status: int, body: bytes) -> ErrorReply
     """An error page that is no JSON of the backend's format (spec C5)."""
     label = _LABELS.get(backend, backend.value)
     text = body.decode("utf-8", "replace").strip()
-    return ErrorReply(status, shorten(text) or f"the provider answered with status {status}", kind=f"{label}BackendError")
+    return ErrorReply(
+        status, shorten(text) or f"the provider answered with status {status}", kind=f"{label}BackendError"
+    )

@@ -95,7 +95,9 @@ class ConvertedCounting(Conversion):
             body = {"generateContentRequest": {"model": f"models/{model}", **written}}
         else:
             body = {name: written[name] for name in ("contents", "systemInstruction", "tools") if name in written}
-        return Upstream("POST", endpoints.gemini_path(self.setting.backend, model, "countTokens"), list(_JSON), render(body), False)
+        return Upstream(
+            "POST", endpoints.gemini_path(self.setting.backend, model, "countTokens"), list(_JSON), render(body), False
+        )
 
     def convert_answer(self, body: bytes) -> bytes:
         """`{input_tokens}`."""
@@ -112,4 +114,8 @@ class ConvertedCounting(Conversion):
     def read_error(self, status: int, body: bytes) -> ErrorReply | None:
         """AWS's or Google's error."""
         kind = self.setting.answer_headers.get("x-amzn-errortype", "")
-        return gemini.read_error(status, body) or bedrock.read_error(status, body, kind) or anthropic_errors.read_error(status, body)
+        return (
+            gemini.read_error(status, body)
+            or bedrock.read_error(status, body, kind)
+            or anthropic_errors.read_error(status, body)
+        )

@@ -25,8 +25,25 @@ _FAILURES: dict[FailKind, ErrorReply] = {
 # Hop-by-hop fields, credentials (Envoy adds the backend's own), and what describes the client's own body or library.
 _NOT_FORWARDED = frozenset(
     {
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"),
-        *("upgrade", "host", "content-length", "content-type", "content-encoding", "accept-encoding", "accept", "expect"),
+        *(
+            "connection",
+            "keep-alive",
+            "proxy-authenticate",
+            "proxy-authorization",
+            "te",
+            "trailer",
+            "transfer-encoding",
+        ),
+        *(
+            "upgrade",
+            "host",
+            "content-length",
+            "content-type",
+            "content-encoding",
+            "accept-encoding",
+            "accept",
+            "expect",
+        ),
         *("authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "origin", "referer"),
         *("anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"),
         *("openai-organization", "openai-project", "openai-beta", "user-agent"),
@@ -44,9 +61,9 @@ _STREAM_TYPES = ("text/event-stream", "application/vnd.amazon.eventstream")
 class Exchange:
     """One request from a client in one format to a backend in another.
 
-    Call `convert_request`; send what it returns; then `start_response`, `feed` for every chunk and `finish`, or `fail` when
-    the upstream dies. While `buffered` is true nothing may go to the client before `finish` or `fail`: only they settle
-    `status` and `response_headers`, because an answer that cannot be read becomes a 502.
+    Call `convert_request`; send what it returns; then `start_response`, `feed` for every chunk and `finish`, or
+    `fail` when the upstream dies. While `buffered` is true nothing may go to the client before `finish` or `fail`:
+    only they settle `status` and `response_headers`, because an answer that cannot be read becomes a 502.
     """
 
     def __init__(
@@ -93,10 +110,10 @@ class Exchange:
     def convert_request(self, body: bytes) -> Upstream | Refusal:
         """The request for the backend, or the answer for the client when there is none."""
         setting = self._setting
+        if self._conversion is None:
+            client, backend = setting.client.value, setting.backend.format.value
+            return self.refuse(422, f"the backend schema {backend} cannot serve {client} requests")
         try:
-            if self._conversion is None:
-                client, backend = setting.client.value, setting.backend.format.value
-                raise Refused(422, f"the backend schema {backend} cannot serve {client} requests")
             upstream = self._conversion.convert_request(body)
         except Refused as refused:
             return self._refuse(refused.reply)

@@ -138,7 +138,9 @@ class UsageTap:
 
 
 class RelayPipe(StreamPipe):
-    """Passes whole events on as they came, so that an upstream dying mid-event cannot leave half of one at the client."""
+    """Passes whole events on as they came, so that an upstream dying mid-event cannot leave half of one at the
+    client.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -262,7 +264,11 @@ class AnthropicRelay(Conversion):
 
     def open_stream(self) -> StreamPipe:
         """Untouched, or unwrapped from AWS frames."""
-        return UnwrapPipe(self.setting) if self.setting.backend.format is BackendFormat.AWS_ANTHROPIC else RelayPipe(self.setting)
+        return (
+            UnwrapPipe(self.setting)
+            if self.setting.backend.format is BackendFormat.AWS_ANTHROPIC
+            else RelayPipe(self.setting)
+        )
 
     def read_error(self, status: int, body: bytes) -> ErrorReply | None:
         """Anthropic's, AWS's or Google's error."""
@@ -304,7 +310,9 @@ class UnwrapPipe(StreamPipe):
         except Refused as refused:
             out.append(self.fail(refused.reply))
         except FramingFault as fault:
-            out.append(self.fail(ErrorReply(502, f"the provider's stream could not be read: {fault}", kind="api_error")))
+            out.append(
+                self.fail(ErrorReply(502, f"the provider's stream could not be read: {fault}", kind="api_error"))
+            )
         return b"".join(out)
 
     def finish(self) -> bytes:

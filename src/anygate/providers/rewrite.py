@@ -16,8 +16,8 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]|[^\s"\[\]{},:]+|[\s:]+')
 def rewrite_top_level(body: bytes, *, model: str | None = None, include_usage: bool = False) -> bytes:
     """The body with its `model` replaced and `stream_options.include_usage` set to true, all else byte for byte.
 
-    Repeated keys are replaced each, so that no parser downstream can prefer an untouched one. Raises Refused when the body is
-    not a JSON object.
+    Repeated keys are replaced each, so that no parser downstream can prefer an untouched one. Raises Refused when
+    the body is not a JSON object.
     """
     if model is None and not include_usage:
         return body

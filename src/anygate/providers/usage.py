@@ -6,8 +6,8 @@ import msgspec
 class Usage(msgspec.Struct):
     """What the provider reported; None means it did not say.
 
-    `input` counts every prompt token, cache reads and cache writes included, for all vendors. The OpenAI and Gemini prompt
-    counts already are that sum; Anthropic and Bedrock report the three disjointly, so their readers add them up.
+    `input` counts every prompt token, cache reads and cache writes included, for all vendors. The OpenAI and Gemini
+    prompt counts already are that sum; Anthropic and Bedrock report the three disjointly, so their readers add them up.
     """
 
     input: int | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from anygate.diagnostics import ObjectRef
-from anygate.dialects.gateway_api.context import Context, Fault
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault
 from anygate.dialects.gateway_api.findings import (
     HOSTNAME_TAKEN,
     NO_MATCHING_HOSTNAME,
@@ -40,6 +40,7 @@ class Attacher:
         self._listeners: dict[ObjectRef, list[ListenerDraft]] = {owner: [] for owner in self._owners}
         for listener in (one for draft in drafts for one in draft.listeners):
             self._listeners[listener.owner.ref].append(listener)
+        self._kinds_meet = all(context.index.all(GATEWAY_API, kind) for kind in ("HTTPRoute", "GRPCRoute"))
         self._defaults = [draft for draft in drafts if draft.gateway.spec.default_scope == "All"]
         # Per listener, the hostnames claimed so far by kind of route: HTTPRoute and GRPCRoute may not share.
         self._claims: dict[tuple[int, str], dict[str, str]] = {}
@@ -57,7 +58,7 @@ class Attacher:
                 )
                 continue
             path = ("spec", "parentRefs", number)
-            section = self._section(manifest, reference)
+            section = self._section(manifest, reference, number)
             listeners = self._find(manifest, reference, section, path)
             if listeners:
                 listeners = self._filter(manifest, reference, section, path, listeners, hostnames)
@@ -77,18 +78,17 @@ class Attacher:
             for one in (draft.manifest.ref for draft in self._defaults)
         ]
 
-    def _section(self, manifest: Manifest, reference: ParentReference) -> Section:
-        given = reference.model_fields_set
+    def _section(self, manifest: Manifest, reference: ParentReference, number: int) -> Section:
         key = {
-            "group": reference.group if "group" in given else None,
+            "group": reference.group,
             "kind": reference.kind,
             "namespace": reference.namespace,
             "name": reference.name,
             "sectionName": reference.section_name,
             "port": reference.port,
         }
-        key = {name: value for name, value in key.items() if value is not None}
-        return self._context.status.section(manifest.ref, "parent", repr(key), {"group": reference.group} | key)
+        written = {name: value for name, value in key.items() if value is not None}
+        return self._context.status.section(manifest.ref, "parent", str(number), written)
 
     def _find(
         self, manifest: Manifest, reference: ParentReference, section: Section, path: tuple[str | int, ...]
@@ -183,7 +183,7 @@ class Attacher:
     def _claim(self, manifest: Manifest, listener: ListenerDraft, hostnames: Sequence[str]) -> bool:
         """Claim hostnames for a kind of route; refused when the other kind has one that intersects."""
         kind = manifest.ref.kind
-        if kind not in ("HTTPRoute", "GRPCRoute"):
+        if not self._kinds_meet or kind not in ("HTTPRoute", "GRPCRoute"):
             return True
         other = "GRPCRoute" if kind == "HTTPRoute" else "HTTPRoute"
         wanted = _effective(listener, hostnames)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from anygate.diagnostics import Diagnostic, FieldPath, ObjectRef, Related, Report, Rule, render_path
+from anygate.diagnostics import Diagnostic, FieldPath, ObjectRef, Related, Report, Rule
 from anygate.dialects.dialect import ReadCache
 from anygate.dialects.gateway_api.status import Section, StatusBook, note
+from anygate.dialects.origins import origins_of
 from anygate.manifests.index import Index
 from anygate.manifests.object import Manifest
 from anygate.model.backend import Backend
@@ -82,16 +83,7 @@ class Context:
 
 def origin(manifest: Manifest, path: FieldPath = ()) -> Origin:
     """The origin of a node read from a field of an object."""
-    line, column = manifest.start(path)
-    return Origin(
-        manifest.kind,
-        manifest.namespace,
-        manifest.name,
-        render_path(path),
-        manifest.file.name,
-        line,
-        column,
-    )
+    return origins_of(manifest).at(path)
 
 
 def ref_of(value: Any, namespace: str, group: str = "", kind: str = "") -> ObjectRef:

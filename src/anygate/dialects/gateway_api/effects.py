@@ -61,9 +61,10 @@ class Effects:
         key = tuple(map(id, chain))
         if key not in self._known:
             broken = next((one.fault for one in chain if one.fault is not None), None)
-            self._known[key] = broken or read(chain)
-        found: E | Fault = self._known[key]
-        return found
+            found = broken or read(chain)
+            self._known[key] = self._context.cache.keep(found)
+        known: E | Fault = self._known[key]
+        return known
 
     def _read_traffic(self, chain: list[Attached]) -> TrafficEffect | Fault:
         first = chain[0]
@@ -94,9 +95,26 @@ class Effects:
             if isinstance(found, Fault):
                 closed = Respond(origin=rule.origin, status=500, reason=found.message)
                 return msgspec.structs.replace(rule, action=closed, mirrors=())
-        if isinstance(security, SecurityEffect):
-            rule = _with_security(rule, security)
-        return self._with_traffic(rule, traffic) if isinstance(traffic, TrafficEffect) else rule
+        if security is None and traffic is None:
+            return rule
+        assert not isinstance(security, Fault)
+        assert not isinstance(traffic, Fault)
+        return self._cached(rule, security, traffic)
+
+    def _cached(self, rule: HttpRule, security: SecurityEffect | None, traffic: TrafficEffect | None) -> HttpRule:
+        """The rule under the effects: the one of the last compile if neither it nor they have changed."""
+        key = ("effects", id(rule), id(security), id(traffic))
+        found = self._context.cache.get(key)
+        if found is None:
+            made = _with_security(rule, security) if security else rule
+            made = self._with_traffic(made, traffic) if traffic else made
+            self._context.cache.put(key, (made, rule, security, traffic))
+            return made
+        if traffic is not None and isinstance(rule.action, Forward):
+            for target in rule.action.targets:
+                self.variant(target.backend, traffic)
+        kept: HttpRule = found[0]
+        return kept
 
     def _with_traffic(self, rule: HttpRule, effect: TrafficEffect) -> HttpRule:
         timeouts, retry = merge_effects(effect, rule.timeouts, rule.retry)

@@ -62,7 +62,7 @@ def read_http_routes(context: Context, attacher: Attacher, backends: Backends) -
                 note(parent.section, "ResolvedRefs", False, fault.reason, fault.message)
             note(parent.section, "ResolvedRefs", True, "ResolvedRefs")
             for listener in parent.listeners:
-                if reading.route not in listener.routes[-1:]:
+                if not listener.routes or listener.routes[-1] is not reading.route:
                     listener.routes.append(reading.route)
 
 
@@ -106,7 +106,12 @@ def _resolve(context: Context, item: Kind, backends: Backends) -> Outcomes:
     source = item.manifest.ref
     protocol = "http2" if source.kind == "GRPCRoute" else ""
     outcomes: Outcomes = {}
-    for path, reference in _references(item):
+    key = ("references", id(item))
+    references = context.cache.get(key)
+    if references is None:
+        references = (tuple(_references(item)), item)
+        context.cache.put(key, references)
+    for path, reference in references[0]:
         if context.tracks_backends:
             context.note_reach(source, ref_of(reference, source.namespace, "", "Service"))
         if path[-1] == "extensionRef":

@@ -35,7 +35,7 @@ def read(index: Index, report: Report, cache: ReadCache) -> Reading:
     finish_status(context, drafts)
     model = Model(
         gateways=gateways,
-        backends=tuple(context.backends[name] for name in sorted(context.backends)),
+        backends=tuple(cache.keep(context.backends[name]) for name in sorted(context.backends)),
         secrets=tuple(context.secrets[name] for name in sorted(context.secrets)),
     )
     return Reading(model, context.status.render(context.reached_by))

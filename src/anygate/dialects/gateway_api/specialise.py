@@ -33,7 +33,16 @@ class Specialiser:
         ref = route_ref(route.kind, route.name)
         rules = tuple(self._rule(route, ref, number, listener) for number in range(len(route.rules)))
         unchanged = all(new is old for new, old in zip(rules, route.rules, strict=True))
-        return route if unchanged else msgspec.structs.replace(route, rules=rules)
+        if unchanged:
+            return route
+        # Nodes keep their identity from one compile to the next, so that what is built of them can be found again.
+        key = ("specialised", id(route), *map(id, rules))
+        found = self._context.cache.get(key)
+        if found is None:
+            found = (msgspec.structs.replace(route, rules=rules), route, rules)
+            self._context.cache.put(key, found)
+        made: HttpRoute = found[0]
+        return made
 
     def _rule(self, route: HttpRoute, ref: ObjectRef, number: int, listener: Sequence[Place]) -> HttpRule:
         written = rule = route.rules[number]

@@ -22,7 +22,9 @@ def read_messages(fields: Fields, losses: Losses) -> list[Message]:
     """The turns; tool results become messages of their own before the user's other content (spec AO1)."""
     values = fields.take("messages")
     if type(values) is not list:
-        problem = "expected an array, but it is missing" if values is None else f"expected an array, got {kind_of(values)}"
+        problem = (
+            "expected an array, but it is missing" if values is None else f"expected an array, got {kind_of(values)}"
+        )
         raise bad_request("messages", problem)
     messages: list[Message] = []
     for at, value in enumerate(values):
@@ -35,7 +37,7 @@ def read_messages(fields: Fields, losses: Losses) -> list[Message]:
                 messages.append(Message("assistant", parts, item.path))
         elif role == "user":
             results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
-            rest = [part for part in parts if not isinstance(part, ToolResult)]
+            rest: list[Part] = [part for part in parts if not isinstance(part, ToolResult)]
             if results:
                 messages.append(Message("tool", results, item.path))
             if rest or not results:
@@ -91,7 +93,7 @@ def _read_block(block: Fields, losses: Losses) -> Part | None:
     elif kind == "document":
         part = _read_document(block, cache, losses)
     elif kind == "tool_use":
-        arguments = block.object("input") or {}
+        arguments = block.mapping("input") or {}
         call_id, name = block.text("id", required=True), block.text("name", required=True)
         block.take("caller")
         part = ToolCall(call_id, name, render_text(arguments), cache, block.path)

@@ -42,7 +42,7 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         effort=output.text("effort") if output else None,
         thinking=read_thinking(fields),
         service_tier=fields.text("service_tier"),
-        metadata=fields.object("metadata"),
+        metadata=fields.mapping("metadata"),
         stream=fields.flag("stream") or False,
         names=NAMES,
     )
@@ -64,7 +64,7 @@ def _read_output_format(fields: Fields, output: Fields | None) -> OutputFormat |
     kind = shape.text("type", required=True)
     if kind != "json_schema":
         raise bad_request(shape.path_of("type"), f"expected json_schema, got {kind[:40]!r}")
-    return OutputFormat("schema", schema=shape.object("schema") or {})
+    return OutputFormat("schema", schema=shape.mapping("schema") or {})
 
 
 def _read_tools(fields: Fields, request: ChatRequest, losses: Losses) -> None:
@@ -78,7 +78,7 @@ def _read_tools(fields: Fields, request: ChatRequest, losses: Losses) -> None:
             Tool(
                 name=item.text("name", required=True),
                 description=item.text("description"),
-                schema=item.object("input_schema"),
+                schema=item.mapping("input_schema"),
                 strict=item.flag("strict"),
                 cache=read_cache(item),
                 path=item.path,

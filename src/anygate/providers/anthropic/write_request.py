@@ -11,7 +11,18 @@ from anygate.providers.openai_chat.read_messages import strip_values
 from anygate.providers.refusal import not_expressible
 
 CARRIED = {
-    *("model", "messages", "system", "tools", "tool_choice", "parallel", "output_format", "temperature", "top_p", "top_k"),
+    *(
+        "model",
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "parallel",
+        "output_format",
+        "temperature",
+        "top_p",
+        "top_k",
+    ),
     *("stop", "max_tokens", "effort", "thinking", "user", "stream", "n", "service_tier"),
     *("include_usage", "extra", "echo", "names", "vendor_tools", "summary"),
 }
@@ -84,7 +95,9 @@ def _write_choice(request: ChatRequest) -> dict[str, Any] | None:
     written: dict[str, Any]
     if choice.names and len(choice.names) < len(request.tools):
         if choice.mode == "auto" or len(choice.names) > 1:
-            raise not_expressible(request.path_of("tool_choice"), "Anthropic can force one tool or any, not one of several")
+            raise not_expressible(
+                request.path_of("tool_choice"), "Anthropic can force one tool or any, not one of several"
+            )
         written = {"type": "tool", "name": choice.names[0]}
     elif len(choice.names) == 1 and choice.mode == "required":
         written = {"type": "tool", "name": choice.names[0]}

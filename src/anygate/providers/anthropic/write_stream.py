@@ -1,7 +1,8 @@
 """Canonical events to an Anthropic stream ("Streaming Messages").
 
-`message_start`, then blocks with a growing index, each started, filled and stopped before the next, then `message_delta` with
-the stop reason and the usage, then `message_stop`. `message_delta` waits for the end, because usage may come last.
+`message_start`, then blocks with a growing index, each started, filled and stopped before the next, then
+`message_delta` with the stop reason and the usage, then `message_stop`. `message_delta` waits for the end, because
+usage may come last.
 """
 
 from typing import Any
@@ -14,7 +15,9 @@ from anygate.providers.json_text import render
 from anygate.providers.refusal import ErrorReply
 from anygate.providers.usage import Usage
 
-_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":%s}}\n\n'
+_DELTA = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":%s}}\n\n'
+)
 _START = b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%s}\n\n'
 _STOP = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
 _TEXT_BLOCK = b'{"type":"text","text":""}'
@@ -37,7 +40,7 @@ class MessageStreamWriter(StreamWriter):
         if self._started:
             return
         self._started = True
-        message = {
+        message: dict[str, Any] = {
             "id": answer_id,
             "type": "message",
             "role": "assistant",

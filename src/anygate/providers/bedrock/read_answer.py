@@ -57,7 +57,9 @@ def _read_block(block: BlockShape) -> Text | Reasoning | RefusalText | ToolCall 
 
 
 class ConverseStreamReader(StreamReader):
-    """Frames in; `messageStop` brings the reason, `metadata` the usage after it, and Claude often sends no block starts."""
+    """Frames in; `messageStop` brings the reason, `metadata` the usage after it, and Claude often sends no block
+    starts.
+    """
 
     def __init__(self, writer: StreamWriter, created: int, answer_id: str, model: str) -> None:
         super().__init__(writer)

@@ -240,5 +240,3 @@ def _clean_name(name: str | None) -> str:
     """DocumentBlock's name: letters, digits, single spaces, hyphens, brackets; no full stop."""
     stem = (name or "").rpartition(".")[0] or name or ""
     return " ".join(_NOT_IN_NAME.sub(" ", stem).split())[:200] or "document"
-
-

@@ -1,4 +1,6 @@
-"""What models can do where the wire format alone does not tell: lists to be extended, matched on the upstream model id."""
+"""What models can do where the wire format alone does not tell: lists to be extended, matched on the upstream model
+id.
+"""
 
 # Anthropic "Structured outputs", supported models; per hosting, as the clouds follow later.
 STRUCTURED_OUTPUT_AWS = ("opus-4-5", "sonnet-4-5", "haiku-4-5", "opus-4-6", "sonnet-4-6")

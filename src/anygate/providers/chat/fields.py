@@ -70,7 +70,7 @@ class Fields:
             return []
         raise self._wrong(name, value, "an array")
 
-    def object(self, name: str) -> dict[str, Any] | None:
+    def mapping(self, name: str) -> dict[str, Any] | None:
         """An object."""
         value = self.values.pop(name, None)
         if value is None or type(value) is dict:

@@ -1,4 +1,6 @@
-"""Messages and their parts. A `cache` mark is "default", "5m" or "1h": the prompt up to and with the part may be cached."""
+"""Messages and their parts. A `cache` mark is "default", "5m" or "1h": the prompt up to and with the part may be
+cached.
+"""
 
 from typing import Literal, TypeAlias
 
@@ -82,6 +84,11 @@ class RefusalText(msgspec.Struct, frozen=True):
 
 
 Part: TypeAlias = Text | Image | File | Audio | ToolCall | ToolResult | Reasoning | RefusalText
+
+
+def text_of(part: Part) -> str | None:
+    """The part's text, also of a plain-text document; None for anything else."""
+    return part.text if isinstance(part, Text | File) else None
 
 
 class Message(msgspec.Struct, frozen=True):

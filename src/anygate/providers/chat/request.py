@@ -58,8 +58,8 @@ class Thinking(msgspec.Struct, frozen=True):
 class ChatRequest(msgspec.Struct, kw_only=True):
     """A chat request of any client. None and empty mean that the client did not say.
 
-    `names` leads from a field here to the client's own path where they differ; `extra` holds the client's top-level fields
-    that no reader knows; `echo` what a Responses client expects to see repeated in its answer.
+    `names` leads from a field here to the client's own path where they differ; `extra` holds the client's top-level
+    fields that no reader knows; `echo` what a Responses client expects to see repeated in its answer.
     """
 
     model: str

@@ -1,4 +1,5 @@
-"""Reasoning signatures are only good at the vendor that made them: a mark keeps them apart when a conversation moves on.
+"""Reasoning signatures are only good at the vendor that made them: a mark keeps them apart when a conversation moves
+on.
 
 Claude's signatures travel as they are (clients of Anthropic's own API hold unmarked ones); Gemini's carry a prefix. The
 prefix has characters that base64 lacks, so the two cannot be confused.

@@ -11,8 +11,9 @@ from anygate.providers.usage import Usage
 class StreamWriter(ABC):
     """One client's stream. `choice` is the candidate, `slot` the ordinal of a tool call inside it, both from 0.
 
-    The order is: start, then content of any kind, then stop, then finish or fail. A signature or an encrypted thought closes
-    the thought before it. Writers add missing events themselves (a block start, a role), so readers never synthesise any.
+    The order is: start, then content of any kind, then stop, then finish or fail. A signature or an encrypted
+    thought closes the thought before it. Writers add missing events themselves (a block start, a role), so readers
+    never synthesise any.
     """
 
     def __init__(self, usage: Usage) -> None:

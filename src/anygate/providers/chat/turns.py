@@ -41,7 +41,9 @@ def merge_turns(messages: list[Message]) -> Iterator[tuple[str, list[Part]]]:
 
 
 def clean_call_id(call_id: str) -> str:
-    """Anthropic and Bedrock accept only `[a-zA-Z0-9_-]{1,64}`; other vendors' ids are brought into that, always the same way."""
+    """Anthropic and Bedrock accept only `[a-zA-Z0-9_-]{1,64}`; other vendors' ids are brought into that, always the
+    same way.
+    """
     if _CALL_ID.fullmatch(call_id):
         return call_id
     return _NOT_IN_CALL_ID.sub("_", call_id)[-64:] or "call"

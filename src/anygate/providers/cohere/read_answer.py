@@ -98,7 +98,9 @@ _FAILED = {"ERROR": 500, "TIMEOUT": 504}
 def read_usage(shape: UsageShape) -> Usage:
     """The model's tokens, or the billed ones where only those are sent."""
     tokens = shape.tokens or shape.billed_units or TokensShape()
-    return Usage(input=_count(tokens.input_tokens), output=_count(tokens.output_tokens), cached=_count(shape.cached_tokens))
+    return Usage(
+        input=_count(tokens.input_tokens), output=_count(tokens.output_tokens), cached=_count(shape.cached_tokens)
+    )
 
 
 def _count(value: float | None) -> int | None:
@@ -212,7 +214,9 @@ class CohereStreamReader(StreamReader):
             self.writer.usage.replace_with(read_usage(delta.usage))
         word = delta.finish_reason or "COMPLETE"
         if word in _FAILED or delta.error:
-            self.writer.fail(ErrorReply(_FAILED.get(word, 500), shorten(delta.error or "the provider failed"), kind=word))
+            self.writer.fail(
+                ErrorReply(_FAILED.get(word, 500), shorten(delta.error or "the provider failed"), kind=word)
+            )
             return
         self._stopped = True
         self.writer.stop(0, _STOPS.get(word, "stop"))

@@ -15,6 +15,7 @@ from anygate.providers.chat import (
     ToolCall,
     ToolResult,
 )
+from anygate.providers.chat.parts import text_of
 from anygate.providers.chat.request import report_uncarried
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import strip_values
@@ -163,9 +164,10 @@ def _write_assistant(message: Message) -> dict[str, Any]:
 def _write_result(result: ToolResult, losses: Losses) -> dict[str, Any]:
     texts = []
     for part in result.parts:
-        if isinstance(part, Text) or (isinstance(part, File) and part.text is not None):
-            texts.append(part.text)
-        else:
+        text = text_of(part)
+        if text is not None:
+            texts.append(text)
+        elif not isinstance(part, Text):
             losses.add(part.path, "a Cohere tool message holds only text")
     if result.is_error:
         losses.add(f"{result.path}.is_error", "a Cohere tool message cannot be marked as an error")

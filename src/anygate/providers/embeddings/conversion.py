@@ -138,7 +138,9 @@ class EmbeddingConversion(Conversion):
         title = request.title if request.task == "RETRIEVAL_DOCUMENT" else None
         if request.title is not None and title is None:
             self.setting.losses.add("title", "a title needs the task type RETRIEVAL_DOCUMENT")
-        instances = [strip_values({"content": text, "task_type": request.task, "title": title}) for text in request.texts]
+        instances = [
+            strip_values({"content": text, "task_type": request.task, "title": title}) for text in request.texts
+        ]
         settings = {"outputDimensionality": request.dimensions, "auto_truncate": request.truncate}
         parameters = strip_values(settings)
         return {"instances": instances, "parameters": parameters} if parameters else {"instances": instances}

@@ -1,6 +1,7 @@
 """The AWS event-stream framing (`application/vnd.amazon.eventstream`, Smithy "Amazon Event Stream" specification).
 
-A frame is a 12-byte prelude (total length, headers length, CRC of both), typed headers, a payload and a CRC of all before.
+A frame is a 12-byte prelude (total length, headers length, CRC of both), typed headers, a payload and a CRC of all
+before.
 """
 
 import struct

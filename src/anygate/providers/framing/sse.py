@@ -9,9 +9,9 @@ _BOM = b"\xef\xbb\xbf"
 class SseDecoder:
     """Bytes in any split to `(event name, data)` pairs.
 
-    Lines end in LF, CR or CRLF; `data:` with or without the space; several data lines join with LF; comments, `id`, `retry`
-    and unknown fields are skipped; an event without data is not an event. Multi-byte characters may be split anywhere,
-    because nothing is decoded here.
+    Lines end in LF, CR or CRLF; `data:` with or without the space; several data lines join with LF; comments, `id`,
+    `retry` and unknown fields are skipped; an event without data is not an event. Multi-byte characters may be split
+    anywhere, because nothing is decoded here.
     """
 
     __slots__ = ("_after_cr", "_buffer", "_scanned", "_started")

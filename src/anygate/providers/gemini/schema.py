@@ -8,7 +8,18 @@ DEPTH_LIMIT = 100
 # Inlined definitions multiply: a schema that doubles at each level must not fill the memory.
 SIZE_LIMIT = 20_000
 _KEPT = {
-    *("type", "format", "title", "description", "nullable", "enum", "maxItems", "minItems", "required", "minProperties"),
+    *(
+        "type",
+        "format",
+        "title",
+        "description",
+        "nullable",
+        "enum",
+        "maxItems",
+        "minItems",
+        "required",
+        "minProperties",
+    ),
     *("maxProperties", "minLength", "maxLength", "pattern", "example", "default", "minimum", "maximum"),
     "propertyOrdering",
 }
@@ -70,7 +81,9 @@ class _Converter:
             self._convert_branches(written, branches, depth, seen)
         return written
 
-    def _convert_branches(self, written: dict[str, Any], branches: list[Any], depth: int, seen: tuple[str, ...]) -> None:
+    def _convert_branches(
+        self, written: dict[str, Any], branches: list[Any], depth: int, seen: tuple[str, ...]
+    ) -> None:
         named = [branch for branch in branches if not (type(branch) is dict and branch.get("type") == "null")]
         if len(named) < len(branches):
             written["nullable"] = True

@@ -89,7 +89,9 @@ _PLAIN = {"STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", ""}
 
 
 def read_stop(word: str | None) -> StopReason:
-    """Spec OG13: content filters of all kinds are one; what OpenAI has no word for is a stop, with the word kept beside."""
+    """Spec OG13: content filters of all kinds are one; what OpenAI has no word for is a stop, with the word kept
+    beside.
+    """
     if word == "MAX_TOKENS":
         return "length"
     return "content_filter" if word in _FILTERED else "stop"
@@ -133,4 +135,8 @@ def read_logprobs(result: Any) -> dict[str, Any] | None:
 def _read_token(candidate: Any) -> dict[str, Any]:
     values = candidate if type(candidate) is dict else {}
     token = str(values.get("token", ""))
-    return {"token": token, "logprob": values.get("logProbability", 0.0), "bytes": list(token.encode("utf-8", "replace"))}
+    return {
+        "token": token,
+        "logprob": values.get("logProbability", 0.0),
+        "bytes": list(token.encode("utf-8", "replace")),
+    }

@@ -6,6 +6,7 @@ from typing import Any
 from anygate.providers.anthropic.write_messages import is_error, parse_arguments
 from anygate.providers.chat import ChatRequest, File, Image, Part, Reasoning, RefusalText, Text, ToolCall, ToolResult
 from anygate.providers.chat.abilities import is_gemini_3
+from anygate.providers.chat.parts import text_of
 from anygate.providers.chat.signatures import for_gemini
 from anygate.providers.chat.turns import merge_turns
 from anygate.providers.losses import Losses
@@ -25,10 +26,7 @@ _RESOLUTIONS = {
 def write_contents(request: ChatRequest, model: str, losses: Losses) -> list[dict[str, Any]]:
     """Alternating `user` and `model` contents."""
     names = {
-        part.call_id: part.name
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, ToolCall)
+        part.call_id: part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall)
     }
     contents = []
     for role, parts in merge_turns(request.messages):
@@ -95,11 +93,12 @@ def _write_result(result: ToolResult, names: dict[str, str], losses: Losses) -> 
     texts = []
     media = []
     for part in result.parts:
-        if isinstance(part, Text) or (isinstance(part, File) and part.text is not None):
-            texts.append(part.text)
-        elif part.content is not None:
+        text = text_of(part)
+        if text is not None:
+            texts.append(text)
+        elif isinstance(part, Image | File) and part.content is not None:
             media.append({"inlineData": {"mimeType": part.media_type, "data": part.content}})
-        else:
+        elif isinstance(part, Image | File):
             losses.add(part.path, "a Gemini function response holds media by content only")
     if result.cache:
         losses.add("messages.cache_control", "Gemini caches prompts by itself")

@@ -26,7 +26,9 @@ def read_messages(fields: Fields, losses: Losses) -> tuple[list[Text], list[Mess
     """The leading system prompt and the conversation; consecutive tool messages become one."""
     values = fields.take("messages")
     if type(values) is not list:
-        problem = "expected an array, but it is missing" if values is None else f"expected an array, got {kind_of(values)}"
+        problem = (
+            "expected an array, but it is missing" if values is None else f"expected an array, got {kind_of(values)}"
+        )
         raise bad_request("messages", problem)
     system: list[Text] = []
     messages: list[Message] = []

@@ -35,7 +35,7 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         seed=fields.integer("seed"),
         frequency_penalty=fields.number("frequency_penalty"),
         presence_penalty=fields.number("presence_penalty"),
-        logit_bias=fields.object("logit_bias"),
+        logit_bias=fields.mapping("logit_bias"),
         logprobs=fields.flag("logprobs"),
         top_logprobs=fields.integer("top_logprobs"),
         n=fields.integer("n"),
@@ -46,10 +46,10 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         verbosity=fields.text("verbosity"),
         service_tier=fields.text("service_tier"),
         user=fields.text("user"),
-        metadata=fields.object("metadata"),
+        metadata=fields.mapping("metadata"),
         cache_key=fields.text("prompt_cache_key"),
         safety_settings=fields.items("safetySettings") or None,
-        generation_config=fields.object("generationConfig"),
+        generation_config=fields.mapping("generationConfig"),
         stream=fields.flag("stream") or False,
         include_usage=bool(options and options.flag("include_usage")),
         names=NAMES,
@@ -107,7 +107,7 @@ def _read_tools(fields: Fields, request: ChatRequest, losses: Losses) -> None:
             Tool(
                 name=function.text("name", required=True),
                 description=function.text("description"),
-                schema=function.object("parameters"),
+                schema=function.mapping("parameters"),
                 strict=function.flag("strict"),
                 cache=read_cache(function) or outer,
                 path=item.path,
@@ -118,7 +118,7 @@ def _read_tools(fields: Fields, request: ChatRequest, losses: Losses) -> None:
     for at, value in enumerate(fields.items("functions")):
         function = Fields(value, f"functions[{at}]")
         name, description = function.text("name", required=True), function.text("description")
-        request.tools.append(Tool(name, description, function.object("parameters"), path=function.path))
+        request.tools.append(Tool(name, description, function.mapping("parameters"), path=function.path))
 
 
 def _read_tool_choice(fields: Fields) -> ToolChoice | None:
@@ -180,7 +180,7 @@ def _read_output_format(fields: Fields) -> OutputFormat | None:
         raise bad_request("response_format.type", f"expected text, json_object or json_schema, got {kind[:40]!r}")
     return OutputFormat(
         "schema",
-        schema=schema.object("schema") or {},
+        schema=schema.mapping("schema") or {},
         name=schema.text("name"),
         description=schema.text("description"),
         strict=schema.flag("strict"),
@@ -197,5 +197,3 @@ def _read_guided(fields: Fields, name: str) -> OutputFormat:
     if name == "guided_json" and type(value) is dict:
         return OutputFormat("schema", schema=value)
     raise bad_request(name, f"unexpected {kind_of(value)}")
-
-

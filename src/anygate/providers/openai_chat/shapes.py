@@ -1,6 +1,7 @@
 """What an OpenAI-compatible server answers ("The chat completion object", "The chat completion chunk object").
 
-Only what is read is named, everything may be missing: compatible servers leave out much, and a null is as good as absent.
+Only what is read is named, everything may be missing: compatible servers leave out much, and a null is as good as
+absent.
 """
 
 from typing import Any

@@ -16,13 +16,25 @@ from anygate.providers.chat import (
     ToolCall,
     ToolResult,
 )
+from anygate.providers.chat.parts import text_of
 from anygate.providers.chat.request import report_uncarried
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import strip_values
 from anygate.providers.refusal import not_expressible
 
 CARRIED = {
-    *("model", "messages", "system", "tools", "tool_choice", "parallel", "output_format", "temperature", "top_p", "seed"),
+    *(
+        "model",
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "parallel",
+        "output_format",
+        "temperature",
+        "top_p",
+        "seed",
+    ),
     *("frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "stop", "max_tokens"),
     *("effort", "verbosity", "service_tier", "user", "cache_key", "stream", "include_usage"),
     *("extra", "echo", "names", "vendor_tools", "summary"),
@@ -37,7 +49,9 @@ NOT_CARRIED = {
 _TIERS = {"standard_only": "default", "auto": "auto"}
 
 
-def write_request(request: ChatRequest, model: str, losses: Losses, *, legacy_max_tokens: bool = False) -> dict[str, Any]:
+def write_request(
+    request: ChatRequest, model: str, losses: Losses, *, legacy_max_tokens: bool = False
+) -> dict[str, Any]:
     """The body for `/chat/completions`."""
     report_uncarried(request, NOT_CARRIED, losses)
     messages: list[dict[str, Any]] = []
@@ -194,9 +208,10 @@ def _write_assistant(message: Message, losses: Losses) -> dict[str, Any]:
 def _write_result(result: ToolResult, losses: Losses) -> dict[str, Any]:
     texts = []
     for part in result.parts:
-        if isinstance(part, Text) or (isinstance(part, File) and part.text is not None):
-            texts.append(part.text)
-        else:
+        text = text_of(part)
+        if text is not None:
+            texts.append(text)
+        elif not isinstance(part, Text):
             losses.add(part.path, "an OpenAI tool message holds only text")
     if result.is_error:
         losses.add(f"{result.path}.is_error", "an OpenAI tool message cannot be marked as an error")

@@ -1,7 +1,7 @@
 """Canonical events to an OpenAI chat stream ("The chat completion chunk object").
 
-The order is OpenAI's: a chunk with the role, content chunks, one chunk with the finish reason, the usage chunk if the client
-asked for it, `[DONE]`. Chunks are joined from ready-made bytes; only the new text is encoded.
+The order is OpenAI's: a chunk with the role, content chunks, one chunk with the finish reason, the usage chunk if
+the client asked for it, `[DONE]`. Chunks are joined from ready-made bytes; only the new text is encoded.
 """
 
 from typing import Any

@@ -56,7 +56,9 @@ def read_input(fields: Fields, request: ChatRequest, losses: Losses) -> None:
         elif kind in _RAN_AT_OPENAI:
             losses.add(item.path, f"a {kind} item belongs to a tool that ran at OpenAI")
         else:
-            raise not_expressible(item.path_of("type"), f"an item of type {kind[:40]!r} cannot be carried to the target")
+            raise not_expressible(
+                item.path_of("type"), f"an item of type {kind[:40]!r} cannot be carried to the target"
+            )
 
 
 def _add(messages: list[Message], role: str, part: Part, path: str) -> None:
@@ -151,5 +153,3 @@ def _read_result(item: Fields, losses: Losses) -> ToolResult:
             raise bad_request(item.path_of("output"), "a tool result holds only text, images and files")
         parts.append(part)
     return ToolResult(call_id, tuple(parts), path=item.path)
-
-

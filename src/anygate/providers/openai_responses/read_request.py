@@ -61,7 +61,7 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         summary=reasoning.text("summary") if reasoning else None,
         service_tier=fields.text("service_tier"),
         user=fields.text("user"),
-        metadata=fields.object("metadata") or None,
+        metadata=fields.mapping("metadata") or None,
         cache_key=fields.text("prompt_cache_key"),
         stream=fields.flag("stream") or False,
         echo=echo,
@@ -106,7 +106,7 @@ def _read_output_format(text: Fields) -> OutputFormat | None:
         raise bad_request(shape.path_of("type"), f"expected text, json_object or json_schema, got {kind[:40]!r}")
     return OutputFormat(
         "schema",
-        schema=shape.object("schema") or {},
+        schema=shape.mapping("schema") or {},
         name=shape.text("name"),
         description=shape.text("description"),
         strict=shape.flag("strict"),
@@ -124,7 +124,7 @@ def _read_tools(fields: Fields, request: ChatRequest, losses: Losses) -> None:
             Tool(
                 name=item.text("name", required=True),
                 description=item.text("description"),
-                schema=item.object("parameters"),
+                schema=item.mapping("parameters"),
                 strict=item.flag("strict"),
                 path=item.path,
             )
