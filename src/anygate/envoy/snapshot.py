@@ -48,6 +48,6 @@ class Snapshot:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __iter__(self) -> "Iterable[Resource]":  # type: ignore[misc]
+    def __iter__(self) -> "Iterable[Resource]":
         for found in self._by_type.values():
             yield from found.values()
