@@ -5,7 +5,7 @@ of their own) it prints wall time, CPU time and the process's peak memory of eac
 to the snapshot, and by how much each grows from one size to the next. Then one route changes: how long the second
 compile takes and how many resources differ (it must be one).
 
-With --envoy a real Envoy is connected over ADS through `anygate run`: how long from saving the file until the
+With --envoy, instead, a real Envoy is connected over ADS through `anygate run`: how long from saving the file until the
 changed route answers, beside how long Envoy by itself takes for a RouteConfiguration of that size.
 
 Each size runs in a process of its own; figures are medians of --rounds such processes. CPU time is the figure to
@@ -44,15 +44,16 @@ def main() -> int:
         print(json.dumps(measure_once(options.sizes[0], options.layout, options.changed)))
         return 0
     print(describe_box())
+    if options.envoy:
+        import served_change
+
+        served_change.show(options.sizes[-1], options.rounds)
+        return 0
     for layout in ("file", "folder"):
         show_sizes(layout, options.sizes, options.rounds)
     for layout in ("file", "folder"):
         for changed in ("same length", "longer"):
             show_change(layout, changed, options.sizes[-1], options.rounds)
-    if options.envoy:
-        import served_change
-
-        served_change.show(options.sizes[-1], options.rounds)
     return 0
 
 
@@ -60,7 +61,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of routes")
     parser.add_argument("--rounds", type=int, default=3, help="processes per size")
-    parser.add_argument("--envoy", action="store_true", help="also change one route under a running Envoy")
+    parser.add_argument("--envoy", action="store_true", help="instead, change one route under a running Envoy")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--layout", choices=("file", "folder"), default="file", help=argparse.SUPPRESS)
     parser.add_argument("--changed", default="", help=argparse.SUPPRESS)

@@ -1,17 +1,25 @@
 """Where the nodes of an object stand, found in one walk: a route alone asks for dozens of positions."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from anygate.diagnostics import FieldPath, render_path
 from anygate.manifests.object import Manifest
 from anygate.manifests.tree import subtree_size
 from anygate.model.origin import Origin
 
+_render = lru_cache(maxsize=4096)(render_path)
 
-class _Place(NamedTuple):
-    value: Any
-    slot: int
+
+class _Node:
+    """A value with its slot, and its children once somebody asked for one of them."""
+
+    __slots__ = ("children", "slot", "value")
+
+    def __init__(self, value: Any, slot: int) -> None:
+        self.value = value
+        self.slot = slot
+        self.children: dict[str | int, _Node] | None = None
 
 
 class Origins:
@@ -19,43 +27,39 @@ class Origins:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        tree = manifest.tree
-        self._known: dict[FieldPath, _Place] = {(): _Place(tree.value, tree.at)}
-        self._listed: set[FieldPath] = set()
+        self._tree = manifest.tree
+        self._root = _Node(self._tree.value, self._tree.at)
 
     def at(self, path: FieldPath) -> Origin:
         """The origin of a field; one that was not written stands where its nearest parent does."""
-        manifest = self._manifest
-        tree = manifest.tree
-        line, column = tree.file.position(tree.offset + (tree.slots[self._find(path).slot] >> 32))
-        ref = manifest.ref
-        return Origin(ref.kind, ref.namespace, ref.name, render_path(path), tree.file.name, line, column)
+        node = self._root
+        for step in path:
+            children = node.children
+            if children is None:
+                children = node.children = self._list_children(node)
+            found = children.get(step)
+            if found is None:
+                break
+            node = found
+        tree, ref = self._tree, self._manifest.ref
+        line, column = tree.file.position(tree.offset + (tree.slots[node.slot] >> 32))
+        return Origin(ref.kind, ref.namespace, ref.name, _render(path), tree.file.name, line, column)
 
-    def _find(self, path: FieldPath) -> _Place:
-        found = self._known.get(path)
-        if found is not None:
-            return found
-        above = path[:-1]
-        parent = self._find(above)
-        if above not in self._listed:
-            self._listed.add(above)
-            self._list_children(above, parent)
-        return self._known.get(path, parent)
-
-    def _list_children(self, above: FieldPath, parent: _Place) -> None:
-        value, known, slots = parent.value, self._known, self._manifest.tree.slots
-        slot = parent.slot + 2
+    def _list_children(self, node: _Node) -> "dict[str | int, _Node]":
+        value, slots, slot = node.value, self._tree.slots, node.slot + 2
+        found: dict[str | int, _Node] = {}
         if isinstance(value, dict):
             for key, child in value.items():
                 # What was added to an object after it was read stands last and has no position.
                 if slot + 1 >= len(slots):
-                    return
-                known[*above, key] = _Place(child, slot + 1)
+                    break
+                found[key] = _Node(child, slot + 1)
                 slot += 1 + subtree_size(child, slots, slot + 1)
         elif isinstance(value, list):
             for index, child in enumerate(value):
-                known[*above, index] = _Place(child, slot)
+                found[index] = _Node(child, slot)
                 slot += subtree_size(child, slots, slot)
+        return found
 
 
 @lru_cache(maxsize=2)

@@ -65,8 +65,9 @@ def render_changes(old: Table, new: Table) -> str:
 
 
 def _compare(before: Rows, after: Rows) -> list[tuple[str, tuple[str, ...]]]:
-    gone = [("-", row) for row in before if row not in set(after)]
-    return gone + [("+", row) for row in after if row not in set(before)]
+    had, has = set(before), set(after)
+    gone = [("-", row) for row in before if row not in has]
+    return gone + [("+", row) for row in after if row not in had]
 
 
 def _url(one: Placed, server: Server) -> str:

@@ -4,6 +4,34 @@ from anygate.diagnostics import Rule, Severity
 
 _GROUP = "aigateway.envoyproxy.io"
 
+_AROUND = """
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: web}
+    spec:
+      gatewayClassName: envoy
+      listeners:
+      - {name: http, port: 80, protocol: HTTP}
+    ---
+    apiVersion: gateway.envoyproxy.io/v1alpha1
+    kind: Backend
+    metadata: {name: openai}
+    spec:
+      endpoints:
+      - fqdn: {hostname: api.openai.com, port: 443}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: openai}
+    stringData: {apiKey: abc}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: picker}
+    spec:
+      ports: [{port: 9002}]
+    ---"""
+
 
 def _object(kind: str, name: str, spec: str, version: str = "v1alpha1") -> str:
     return f"""
@@ -15,18 +43,18 @@ def _object(kind: str, name: str, spec: str, version: str = "v1alpha1") -> str:
 
 
 def _route(spec: str, version: str = "v1alpha1") -> str:
-    return _object("AIGatewayRoute", "chat", spec, version)
+    return _BACKEND + "    ---" + _object("AIGatewayRoute", "chat", spec, version)
 
 
 def _backend(spec: str) -> str:
-    return _object("AIServiceBackend", "openai", spec)
+    return _AROUND + _object("AIServiceBackend", "openai", spec)
 
 
 _REF = "backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: openai}"
 _POLICY_REF = f"backendSecurityPolicyRef: {{group: {_GROUP}, kind: BackendSecurityPolicy, name: key}}"
 _RULES = "rules: [{backendRefs: [{name: openai}]}]"
-_ROUTE = _route(f"{{parentRefs: [{{name: web}}], {_RULES}}}")
 _BACKEND = _backend(f"{{schema: {{name: OpenAI}}, {_REF}}}")
+_ROUTE = _route(f"{{parentRefs: [{{name: web}}], {_RULES}}}")
 _KEY = "type: APIKey, apiKey: {secretRef: {name: openai}}"
 _TARGET = "targetRefs: [{group: aigateway.envoyproxy.io, kind: AIServiceBackend, name: openai}]"
 _POLICY = _object("BackendSecurityPolicy", "key", f"{{{_TARGET}, {_KEY}}}")
@@ -92,8 +120,8 @@ POOL_GROUP_RENAMED = Rule(
     Severity.WARNING,
     what="An InferencePool, or a reference to one, is of the group `inference.networking.x-k8s.io`.",
     why="The kind moved to `inference.networking.k8s.io` with its v1; a newer cluster does not read the old one.",
-    wrong=_OLD_POOL,
-    right=_POOL,
+    wrong=_AROUND + _OLD_POOL,
+    right=_AROUND + _POOL,
 )
 
 POOL_SETTING_IGNORED = Rule(

@@ -5,7 +5,7 @@ Gateway's Backend. A reference that cannot be resolved is a `Fault`; its share o
 """
 
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from anygate.diagnostics import ObjectRef, Rule, Severity
 from anygate.dialects.gateway_api.backend_tls import BackendTls
@@ -81,24 +81,43 @@ class Resolved(NamedTuple):
     backend: str
 
 
+class Wanted(NamedTuple):
+    """All that the resolution of a reference depends on besides the other objects."""
+
+    group: str
+    kind: str
+    namespace: str
+    target: ObjectRef
+    port: int | None
+    protocol: str
+
+
+def want(reference: BackendObjectReference, source: ObjectRef, protocol: str) -> Wanted:
+    """What a reference made by `source` wants."""
+    target = ref_of(reference, source.namespace, "", "Service")
+    return Wanted(source.group, source.kind, source.namespace, target, reference.port, protocol)
+
+
 class Backends:
     """Resolves references; every backend that something refers to is registered in the context once."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tls = BackendTls(context)
-        self._known: dict[tuple[Any, ...], Resolved | Fault] = {}
+        self._known: dict[Wanted, Resolved | Fault] = {}
 
     def resolve(self, reference: BackendObjectReference, source: ObjectRef, protocol: str = "") -> Resolved | Fault:
         """Resolve a reference made by `source`.
 
         `protocol` overrides what the Service says: `http2` for gRPC routes, `tcp` and `udp` for streams.
         """
-        target = ref_of(reference, source.namespace, "", "Service")
-        key = (source.group, source.kind, source.namespace, target, reference.port, protocol)
-        found = self._known.get(key)
+        return self.resolve_wanted(want(reference, source, protocol), source)
+
+    def resolve_wanted(self, wanted: "Wanted", source: ObjectRef) -> Resolved | Fault:
+        """Resolve what a reference wants, which does not change as long as the reference does not."""
+        found = self._known.get(wanted)
         if found is None:
-            found = self._known[key] = self._resolve(target, reference.port, source, protocol)
+            found = self._known[wanted] = self._resolve(wanted.target, wanted.port, source, wanted.protocol)
         return found
 
     def _resolve(self, target: ObjectRef, port: int | None, source: ObjectRef, protocol: str) -> Resolved | Fault:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from anygate.diagnostics import FieldPath
+from anygate.diagnostics import FieldPath, ObjectRef
 from anygate.dialects.gateway_api.attachment import Attacher
-from anygate.dialects.gateway_api.backends import Backends, Resolved
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin, ref_of
+from anygate.dialects.gateway_api.backends import Backends, Resolved, Wanted, want
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
 from anygate.dialects.gateway_api.extension import read_extension
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.matches import read_grpc_match, read_http_match, with_cookies
@@ -104,27 +104,36 @@ def _filter_references(filters: tuple[Any, ...], base: FieldPath) -> Iterator[tu
 
 def _resolve(context: Context, item: Kind, backends: Backends) -> Outcomes:
     source = item.manifest.ref
-    protocol = "http2" if source.kind == "GRPCRoute" else ""
+    key = ("wanted", id(item))
+    found = context.cache.get(key)
+    if found is None:
+        # The item is stored too, so that its id stays taken.
+        found = (tuple(_list_wanted(item, source)), item)
+        context.cache.put(key, found)
+    listed: tuple[tuple[FieldPath, Any, Wanted | None], ...] = found[0]
     outcomes: Outcomes = {}
-    key = ("references", id(item))
-    references = context.cache.get(key)
-    if references is None:
-        references = (tuple(_references(item)), item)
-        context.cache.put(key, references)
-    for path, reference in references[0]:
+    for path, reference, wanted in listed:
+        if wanted is None:
+            extension = find_extension(context, reference, source.namespace)
+            outcomes[path] = (
+                read_extension(context, backends, extension) if isinstance(extension, Kind) else extension
+            )
+            continue
         if context.tracks_backends:
-            context.note_reach(source, ref_of(reference, source.namespace, "", "Service"))
-        if path[-1] == "extensionRef":
-            found: object = find_extension(context, reference, source.namespace)
-            if isinstance(found, Kind):
-                found = read_extension(context, backends, found)
-        else:
-            wanted = "http2" if _is_grpc_auth(item, path) else protocol
-            found = backends.resolve(reference, source, wanted)
-            if isinstance(found, Resolved):
-                found = found.backend
-        outcomes[path] = found
+            context.note_reach(source, wanted.target)
+        outcome = backends.resolve_wanted(wanted, source)
+        outcomes[path] = outcome.backend if isinstance(outcome, Resolved) else outcome
     return outcomes
+
+
+def _list_wanted(item: Kind, source: ObjectRef) -> Iterator[tuple[FieldPath, Any, Wanted | None]]:
+    """Every reference of a route with what it wants; None for those that name a filter."""
+    protocol = "http2" if source.kind == "GRPCRoute" else ""
+    for path, reference in _references(item):
+        if path[-1] == "extensionRef":
+            yield path, reference, None
+        else:
+            yield path, reference, want(reference, source, "http2" if _is_grpc_auth(item, path) else protocol)
 
 
 def _is_grpc_auth(item: Kind, path: FieldPath) -> bool:

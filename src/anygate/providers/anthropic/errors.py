@@ -17,6 +17,8 @@ KINDS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+# Here the status says more than another vendor's word: OpenAI calls a wrong key an invalid request.
+_BY_STATUS = (401, 403, 404, 413, 429)
 STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -57,7 +59,7 @@ def _read_aws(status: int, value: dict[str, object]) -> ErrorReply | None:
 
 def kind_for(error: ErrorReply) -> str:
     """The error type an Anthropic client knows."""
-    if error.kind in STATUSES or error.kind.endswith("_error"):
+    if error.kind in STATUSES and error.status not in _BY_STATUS:
         return error.kind
     return KINDS.get(error.status, "invalid_request_error" if 400 <= error.status < 500 else "api_error")
 

@@ -8,7 +8,7 @@ from anygate.providers.chat.abilities import has_effort, has_structured_output, 
 from anygate.providers.chat.request import report_uncarried
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import strip_values
-from anygate.providers.refusal import not_expressible
+from anygate.providers.refusal import Refused, not_expressible
 
 CARRIED = {
     *(
@@ -72,7 +72,7 @@ def _check(request: ChatRequest) -> None:
     heat = request.temperature
     if heat is not None and not 0 <= heat <= 1:
         problem = f"temperature {heat:.2f} is not supported by Anthropic (must be between 0.0 and 1.0)"
-        raise not_expressible("temperature", problem)
+        raise Refused(422, f"invalid request body: {problem}", param="temperature")
     if request.n is not None and request.n != 1:
         raise not_expressible("n", "Anthropic gives one answer per request")
 

@@ -46,6 +46,8 @@ def write_request(request: ChatRequest, model: str, losses: Losses) -> dict[str,
     if request.n is not None and request.n != 1:
         raise not_expressible("n", "Cohere gives one answer per request")
     messages: list[dict[str, Any]] = []
+    if any(text.cache for text in request.system):
+        losses.add("system.cache_control", "Cohere caches prompts by itself")
     if request.system:
         messages.append({"role": "system", "content": "\n".join(text.text for text in request.system)})
     for message in request.messages:

@@ -33,7 +33,7 @@ class _Prediction(msgspec.Struct):
 
 
 class _Floats(msgspec.Struct):
-    float: list[list[float]] | None = None
+    vectors: list[list[float]] | None = msgspec.field(name="float", default=None)
 
 
 class _EmbeddingShape(msgspec.Struct):
@@ -190,7 +190,7 @@ def _read_vectors(shape: _EmbeddingShape) -> list[list[float]]:
     if shape.embedding is not None:
         return [shape.embedding]
     if isinstance(shape.embeddings, _Floats):
-        return shape.embeddings.float or []
+        return shape.embeddings.vectors or []
     if shape.embeddings is not None:
         return [entry.values for entry in shape.embeddings]
     if shape.predictions is not None:
