@@ -1,7 +1,7 @@
 """A wire case is a folder: a client's request, what the provider answered, and everything the conversion made of both.
 
-`request.json` and `answer.{json,sse,bin,html}` are inputs, `case.json` says what differs from a plain 200; the other files are
-outputs. `ANYGATE_UPDATE=1 pytest tests/wire` rewrites the outputs.
+`request.json` and `answer.{json,sse,bin,html}` are inputs, `case.json` says what differs from a plain 200; the other
+files are outputs. `ANYGATE_UPDATE=1 pytest tests/wire` rewrites the outputs.
 """
 
 import itertools
@@ -30,7 +30,9 @@ BACKENDS = {
     ),
     "bedrock": Backend(format=BackendFormat.AWS_BEDROCK, model="us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     "gemini": Backend(format=BackendFormat.GEMINI, model="gemini-3-pro-preview"),
-    "vertex": Backend(format=BackendFormat.GCP_VERTEX_AI, model="gemini-2.5-flash", project="acme", region="us-central1"),
+    "vertex": Backend(
+        format=BackendFormat.GCP_VERTEX_AI, model="gemini-2.5-flash", project="acme", region="us-central1"
+    ),
     "cohere": Backend(format=BackendFormat.COHERE, model="command-a-reasoning-08-2025"),
 }
 EMBEDDING_MODELS = {

@@ -50,6 +50,7 @@ from anygate.envoy.descriptors import pool
 
 REDACTED = "[redacted]"
 _PREFIX = "type.googleapis.com/"
+_STRUCT = "google.protobuf.Struct"
 _ANY = "google.protobuf.Any"
 _SENSITIVE = "udpa.annotations.sensitive"
 _TYPED_STRUCTS = {"xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"}
@@ -155,7 +156,10 @@ def from_json(name: str, value: Mapping[str, Any]) -> Any:
 
 
 def redact(built: Message) -> dict[str, Any]:
-    """Return a message as a JSON value where everything that Envoy's API calls sensitive is `[redacted]`."""
+    """Return a message as a JSON value where everything that Envoy's API calls sensitive is `[redacted]`.
+
+    Entries of maps are ordered by key: the runtime's own order changes from one process to the next.
+    """
     shown = to_json(built)
     _hide(shown, built.DESCRIPTOR.full_name)
     return shown
@@ -216,15 +220,30 @@ def _hide(shown: Any, name: str) -> None:
     if name in _TYPED_STRUCTS:
         _hide_typed_struct(shown)
         return
+    if name == _STRUCT:
+        _order_struct(shown)
+        return
     fields = _inside(name)
     for key in shown.keys() & fields.keys():
         inner = fields[key]
         if inner.sensitive:
             shown[key] = _blank(shown[key])
         elif inner.is_map:
+            shown[key] = dict(sorted(shown[key].items()))
             _hide(list(shown[key].values()), inner.type_name)
         else:
             _hide(shown[key], inner.type_name)
+
+
+def _order_struct(shown: Any) -> None:
+    """Order the keys of a Struct, whose JSON form is the mapping itself, all the way down."""
+    for value in shown.values() if isinstance(shown, dict) else shown:
+        if isinstance(value, dict | list):
+            _order_struct(value)
+    if isinstance(shown, dict):
+        ordered = sorted(shown.items())
+        shown.clear()
+        shown.update(ordered)
 
 
 def _hide_typed_struct(shown: dict[str, Any]) -> None:

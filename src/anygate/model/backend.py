@@ -143,7 +143,8 @@ class Backend(Node, frozen=True):
 
     `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are
     answered with 503. `dynamic` resolves the request's own host instead. `fallback` says that a rule uses it
-    only when its other backends are unhealthy; the reader then joins them into one backend with priorities, whose `members` name what it was made of.
+    only when its other backends are unhealthy; the reader then joins them into one backend with priorities, whose
+    `members` name what it was made of.
     """
 
     origin: Origin

@@ -120,7 +120,7 @@ class ClaimMatch(Node, frozen=True):
 
 
 class Principal(Node, frozen=True):
-    """Who is asking: all given conditions must hold; each lists alternatives, except scopes, all of which are needed."""
+    """Who is asking: all given conditions must hold; each lists alternatives, but all of the scopes are needed."""
 
     cidrs: tuple[str, ...] = ()
     jwt_provider: str = ""

@@ -4,7 +4,7 @@ from typing import Any
 
 from anygate.providers.anthropic.read_messages import read_cache, read_messages, read_system
 from anygate.providers.chat import ChatRequest, OutputFormat, Tool, ToolChoice, VendorTool
-from anygate.providers.chat.fields import Fields, read_texts
+from anygate.providers.chat.fields import Fields, Kind, read_scalars, read_texts
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_request import read_thinking
 from anygate.providers.refusal import bad_request
@@ -14,6 +14,13 @@ NAMES = {
     "output_format": "output_config.format",
     "parallel": "tool_choice.disable_parallel_tool_use",
     "stop": "stop_sequences",
+}
+_SCALARS: dict[str, tuple[str, Kind]] = {
+    "temperature": ("temperature", "number"),
+    "top_p": ("top_p", "number"),
+    "top_k": ("top_k", "integer"),
+    "service_tier": ("service_tier", "text"),
+    "metadata": ("metadata", "mapping"),
 }
 _SERVICE_ONLY = ("container", "mcp_servers", "context_management", "inference_geo", "speed", "diagnostics")
 
@@ -34,17 +41,13 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         tool_choice=_read_tool_choice(choice) if choice else None,
         parallel=_read_parallel(choice) if choice else None,
         output_format=_read_output_format(fields, output),
-        temperature=fields.number("temperature"),
-        top_p=fields.number("top_p"),
-        top_k=fields.integer("top_k"),
         stop=read_texts(fields.take("stop_sequences"), "stop_sequences"),
         max_tokens=max_tokens,
         effort=output.text("effort") if output else None,
         thinking=read_thinking(fields),
-        service_tier=fields.text("service_tier"),
-        metadata=fields.mapping("metadata"),
         stream=fields.flag("stream") or False,
         names=NAMES,
+        **read_scalars(fields, _SCALARS),
     )
     _read_tools(fields, request, losses)
     for name in _SERVICE_ONLY:

@@ -94,6 +94,18 @@ class Fields:
         return bad_request(self.path_of(name), f"expected {expected}, got {kind_of(value)}")
 
 
+Kind = Literal["text", "number", "integer", "flag", "mapping"]
+
+
+def read_scalars(fields: Fields, table: dict[str, tuple[str, Kind]]) -> dict[str, Any]:
+    """The fields of a table that are there, under their canonical names; absent ones, most of them, cost nothing."""
+    found: dict[str, Any] = {}
+    for name in [name for name in fields.values if name in table]:
+        field, kind = table[name]
+        found[field] = getattr(fields, kind)(name)
+    return found
+
+
 def kind_of(value: object) -> str:
     """JSON's name for a value's type."""
     return "null" if value is None else _KINDS.get(type(value), "a number")

@@ -13,6 +13,7 @@ from anygate.providers.framing.fault import FramingFault
 
 FRAME_LIMIT = 32 * 1024 * 1024
 HEADERS_LIMIT = 128 * 1024
+KNOWN_LIMIT = 16
 _PRELUDE = struct.Struct("!III")
 _OVERHEAD = 16
 _FIXED = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
@@ -29,10 +30,11 @@ class Frame(msgspec.Struct, frozen=True):
 class FrameDecoder:
     """Bytes in any split to frames; a wrong checksum or length is a FramingFault."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_known")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._known: dict[bytes, dict[str, str]] = {}
 
     @property
     def pending(self) -> bool:
@@ -53,18 +55,23 @@ class FrameDecoder:
                 raise FramingFault("an event-stream frame has an impossible length")
             if len(buffer) - start < total:
                 break
-            frames.append(_read_frame(bytes(buffer[start : start + total]), headers_length))
+            frames.append(self._read_frame(bytes(buffer[start : start + total]), headers_length))
             start += total
         if start:
             del buffer[:start]
         return frames
 
-
-def _read_frame(frame: bytes, headers_length: int) -> Frame:
-    if crc32(memoryview(frame)[:-4]) != int.from_bytes(frame[-4:], "big"):
-        raise FramingFault("an event-stream frame has a wrong message checksum")
-    end = _PRELUDE.size + headers_length
-    return Frame(_read_headers(frame[_PRELUDE.size : end]), frame[end:-4])
+    def _read_frame(self, frame: bytes, headers_length: int) -> Frame:
+        if crc32(memoryview(frame)[:-4]) != int.from_bytes(frame[-4:], "big"):
+            raise FramingFault("an event-stream frame has a wrong message checksum")
+        end = _PRELUDE.size + headers_length
+        block = frame[_PRELUDE.size : end]
+        headers = self._known.get(block)
+        if headers is None:
+            headers = _read_headers(block)
+            if len(self._known) < KNOWN_LIMIT:  # a stream repeats a handful of header blocks
+                self._known[block] = headers
+        return Frame(headers, frame[end:-4])
 
 
 def _read_headers(block: bytes) -> dict[str, str]:

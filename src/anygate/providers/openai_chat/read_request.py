@@ -3,7 +3,7 @@
 from typing import Any
 
 from anygate.providers.chat import ChatRequest, OutputFormat, Thinking, Tool, ToolChoice, VendorTool
-from anygate.providers.chat.fields import Fields, kind_of, read_texts
+from anygate.providers.chat.fields import Fields, Kind, kind_of, read_scalars, read_texts
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import read_cache, read_messages
 from anygate.providers.refusal import bad_request, not_expressible
@@ -13,6 +13,26 @@ NAMES = {
     "output_format": "response_format",
     "parallel": "parallel_tool_calls",
     "cache_key": "prompt_cache_key",
+}
+_SCALARS: dict[str, tuple[str, Kind]] = {
+    "parallel_tool_calls": ("parallel", "flag"),
+    "temperature": ("temperature", "number"),
+    "top_p": ("top_p", "number"),
+    "top_k": ("top_k", "integer"),
+    "seed": ("seed", "integer"),
+    "frequency_penalty": ("frequency_penalty", "number"),
+    "presence_penalty": ("presence_penalty", "number"),
+    "logit_bias": ("logit_bias", "mapping"),
+    "logprobs": ("logprobs", "flag"),
+    "top_logprobs": ("top_logprobs", "integer"),
+    "n": ("n", "integer"),
+    "reasoning_effort": ("effort", "text"),
+    "verbosity": ("verbosity", "text"),
+    "service_tier": ("service_tier", "text"),
+    "user": ("user", "text"),
+    "metadata": ("metadata", "mapping"),
+    "prompt_cache_key": ("cache_key", "text"),
+    "generationConfig": ("generation_config", "mapping"),
 }
 _SERVICE_ONLY = ("store", "safety_identifier", "prompt_cache_retention", "prompt_cache_options")
 
@@ -27,32 +47,15 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         system=system,
         messages=messages,
         tool_choice=_read_tool_choice(fields),
-        parallel=fields.flag("parallel_tool_calls"),
         output_format=_read_output_format(fields),
-        temperature=fields.number("temperature"),
-        top_p=fields.number("top_p"),
-        top_k=fields.integer("top_k"),
-        seed=fields.integer("seed"),
-        frequency_penalty=fields.number("frequency_penalty"),
-        presence_penalty=fields.number("presence_penalty"),
-        logit_bias=fields.mapping("logit_bias"),
-        logprobs=fields.flag("logprobs"),
-        top_logprobs=fields.integer("top_logprobs"),
-        n=fields.integer("n"),
         stop=read_texts(fields.take("stop"), "stop"),
         max_tokens=_read_max_tokens(fields),
-        effort=fields.text("reasoning_effort"),
         thinking=read_thinking(fields),
-        verbosity=fields.text("verbosity"),
-        service_tier=fields.text("service_tier"),
-        user=fields.text("user"),
-        metadata=fields.mapping("metadata"),
-        cache_key=fields.text("prompt_cache_key"),
         safety_settings=fields.items("safetySettings") or None,
-        generation_config=fields.mapping("generationConfig"),
         stream=fields.flag("stream") or False,
         include_usage=bool(options and options.flag("include_usage")),
         names=NAMES,
+        **read_scalars(fields, _SCALARS),
     )
     _read_tools(fields, request, losses)
     _refuse_audio(fields)

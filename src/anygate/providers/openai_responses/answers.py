@@ -69,12 +69,12 @@ class ResponseFrame:
 
 def write_usage(usage: Usage) -> dict[str, Any]:
     """The usage object of a response; its details are not optional."""
-    details: dict[str, int] = {"cached_tokens": usage.cached or 0}
-    if usage.cache_creation is not None:
-        details["cache_write_tokens"] = usage.cache_creation
     return {
         "input_tokens": usage.input or 0,
-        "input_tokens_details": details,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached or 0,
+            "cache_write_tokens": usage.cache_creation or 0,
+        },
         "output_tokens": usage.output or 0,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
         "total_tokens": usage.sum,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from anygate.providers.chat import ChatRequest, OutputFormat, Tool, ToolChoice, VendorTool
-from anygate.providers.chat.fields import Fields, read_texts
+from anygate.providers.chat.fields import Fields, Kind, read_scalars, read_texts
 from anygate.providers.losses import Losses
 from anygate.providers.openai_responses.read_items import read_input, read_instructions
 from anygate.providers.refusal import bad_request, not_expressible
@@ -16,6 +16,15 @@ NAMES = {
     "parallel": "parallel_tool_calls",
     "max_tokens": "max_output_tokens",
     "cache_key": "prompt_cache_key",
+}
+_SCALARS: dict[str, tuple[str, Kind]] = {
+    "parallel_tool_calls": ("parallel", "flag"),
+    "temperature": ("temperature", "number"),
+    "top_p": ("top_p", "number"),
+    "max_output_tokens": ("max_tokens", "integer"),
+    "service_tier": ("service_tier", "text"),
+    "user": ("user", "text"),
+    "prompt_cache_key": ("cache_key", "text"),
 }
 _STATEFUL = {
     "previous_response_id": "the target keeps no earlier responses",
@@ -34,12 +43,7 @@ _ECHOED = (
 
 def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
     """Takes the decoded body apart; what no reader knows stays in `extra`."""
-    echo = {name: body[name] for name in _ECHOED if body.get(name) is not None}
-    if "tools" in echo and type(echo["tools"]) is list:
-        echo["tools"] = [dict(tool) if type(tool) is dict else tool for tool in echo["tools"]]
-    for name in ("text", "reasoning"):
-        if type(echo.get(name)) is dict:
-            echo[name] = dict(echo[name])
+    echo = {name: _copy(body[name], 3) for name in _ECHOED if body.get(name) is not None}
     fields = Fields(body, "")
     _refuse_state(fields, losses)
     top_logprobs = fields.integer("top_logprobs")
@@ -49,28 +53,31 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         system=read_instructions(fields),
         messages=[],
         tool_choice=_read_tool_choice(fields),
-        parallel=fields.flag("parallel_tool_calls"),
         output_format=_read_output_format(text) if text else None,
         verbosity=text.text("verbosity") if text else None,
-        temperature=fields.number("temperature"),
-        top_p=fields.number("top_p"),
         top_logprobs=top_logprobs,
         logprobs=True if top_logprobs else None,
-        max_tokens=fields.integer("max_output_tokens"),
         effort=reasoning.text("effort") if reasoning else None,
         summary=reasoning.text("summary") if reasoning else None,
-        service_tier=fields.text("service_tier"),
-        user=fields.text("user"),
         metadata=fields.mapping("metadata") or None,
-        cache_key=fields.text("prompt_cache_key"),
         stream=fields.flag("stream") or False,
         echo=echo,
         names=NAMES,
+        **read_scalars(fields, _SCALARS),
     )
     read_input(fields, request, losses)
     _read_tools(fields, request, losses)
     request.extra = {name: value for name, value in body.items() if value is not None}
     return request
+
+
+def _copy(value: Any, depth: int) -> Any:
+    """As deep as the readers take objects apart; schemas below stay shared."""
+    if depth and type(value) is dict:
+        return {name: _copy(inner, depth - 1) for name, inner in value.items()}
+    if depth and type(value) is list:
+        return [_copy(inner, depth - 1) for inner in value]
+    return value
 
 
 def _refuse_state(fields: Fields, losses: Losses) -> None:

@@ -13,7 +13,10 @@ from anygate.providers.openai_responses.thoughts import write_thought
 from anygate.providers.refusal import ErrorReply
 from anygate.providers.usage import Usage
 
-_DELTA = b'event: %s\ndata: {"type":"%s","item_id":"%s","output_index":%d,"content_index":%d,"delta":%s,%s"sequence_number":%d}\n\n'
+_DELTA = (
+    b'event: %s\ndata: {"type":"%s","item_id":"%s","output_index":%d,"content_index":%d,"delta":%s,'
+    b'%s"sequence_number":%d}\n\n'
+)
 _CODES = {429: "rate_limit_exceeded", 400: "invalid_prompt", 422: "invalid_prompt"}
 
 

@@ -17,6 +17,10 @@ _VALUE = re.compile(r"Invalid (?:enum )?value (.*)$", re.DOTALL)
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 
+class Fields(msgspec.Struct, forbid_unknown_fields=True):
+    """An object in which a field that the API does not know is an error."""
+
+
 @dataclass(eq=False)
 class FieldFault(Exception):  # noqa: N818 - every vendor turns it into an error of its own
     """The first field of a body that is not as the vendor expects."""

@@ -1,6 +1,5 @@
 """Chat completions, whole and as a stream: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-
-class Fields(msgspec.Struct, forbid_unknown_fields=True):
-    """An object in which a field that the API does not know is an error."""
+from anygate.stubs.providers.fields import Fields
 
 
 class TextPart(Fields, tag="text", tag_field="type"):

@@ -23,7 +23,7 @@ from anygate.stubs.providers.openai.chat_fields import (
     ToolMessage,
     UserMessage,
 )
-from anygate.stubs.providers.openai.errors import reject
+from anygate.stubs.providers.openai.errors import reject, reject_empty, reject_missing
 from anygate.stubs.providers.openai.media_parts import attach_image, read_size, read_uri
 from anygate.stubs.providers.prompt import Prompt
 
@@ -69,7 +69,10 @@ def _check_model(request: ChatRequest) -> None:
         message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified."
         raise reject(message, "tool_choice")
     if request.parallel_tool_calls is not None and not request.tools:
-        message = "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified."
+        message = (
+            "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are "
+            "specified."
+        )
         raise reject(message, "parallel_tool_calls")
 
 
@@ -140,7 +143,7 @@ def _read_user(message: UserMessage, prompt: Prompt, path: str) -> None:
         prompt.say(message.content)
         return
     if not message.content:
-        raise reject(f"Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead.", path, "empty_array")
+        raise reject_empty(path)
     for index, part in enumerate(message.content):
         place = f"{path}[{index}]"
         marked = part.prompt_cache_breakpoint is not None
@@ -163,7 +166,7 @@ def _read_file(part: FilePart, prompt: Prompt, path: str, *, marked: bool) -> No
     elif file.file_id is not None:
         prompt.attach("file", file.file_id, marked=marked)
     else:
-        raise reject(f"Missing required parameter: '{path}.file.file_id'.", f"{path}.file.file_id", "missing_required_parameter")
+        raise reject_missing(f"{path}.file.file_id")
 
 
 def _read_assistant(message: AssistantMessage, prompt: Prompt) -> None:
@@ -184,12 +187,14 @@ def _read_limits(request: ChatRequest, prompt: Prompt) -> None:
     wanted = request.response_format
     if isinstance(wanted, SchemaFormat):
         if wanted.json_schema.schema is None:
-            path = "response_format.json_schema.schema"
-            raise reject(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
+            raise reject_missing("response_format.json_schema.schema")
         prompt.schema = wanted.json_schema.schema
     elif isinstance(wanted, JsonFormat):
         if not any("json" in segment.text.lower() for segment in prompt.segments):
-            message = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+            message = (
+                "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
+                "'json_object'."
+            )
             raise reject(message, "messages")
         prompt.is_json = True
 

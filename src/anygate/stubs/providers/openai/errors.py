@@ -23,7 +23,7 @@ _PARSE = (
 _STATUSES = {
     400: ("invalid_request_error", None, "The request was invalid."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
-    403: ("invalid_request_error", "unsupported_country_region_territory", "Country, region, or territory not supported"),
+    403: ("invalid_request_error", "permission_denied", "You are not allowed to use this resource."),
     404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
     413: ("invalid_request_error", None, "Request body is too large."),
     429: ("requests", "rate_limit_exceeded", "Rate limit reached for requests. Please try again in 1s."),
@@ -35,6 +35,20 @@ _STATUSES = {
 def reject(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> Rejection:
     """Return an `invalid_request_error`."""
     return Rejection(status, "invalid_request_error", message, param, code)
+
+
+def reject_missing(path: str) -> Rejection:
+    """Return the error of a field that is missing."""
+    return reject(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
+
+
+def reject_empty(path: str, least: str = "1") -> Rejection:
+    """Return the error of a list without members."""
+    message = (
+        f"Invalid '{path}': empty array. Expected an array with minimum length {least}, but got an empty array "
+        "instead."
+    )
+    return reject(message, path, "empty_array")
 
 
 def reject_status(status: int) -> Rejection:
@@ -59,16 +73,16 @@ def reject_field(fault: FieldFault, call: Call) -> Rejection:
         case "missing" if path == "model":
             return reject("you must provide a model parameter")
         case "missing":
-            return reject(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
+            return reject_missing(path)
         case "unknown" if "." not in path and call.path.endswith("completions"):
             return reject(f"Unrecognized request argument supplied: {path}")
         case "unknown":
             return reject(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
         case "value":
             listed = _ROLES if fault.field == "role" else ()
-            known = ", ".join(f"'{role}'" for role in listed[:-1]) + f", and '{listed[-1]}'" if listed else ""
-            hint = f" Supported values are: {known}." if known else "."
-            return reject(f"Invalid value: '{fault.got}'.{hint if known else ''}", path, "invalid_value")
+            known = ", ".join(f"'{role}'" for role in listed[:-1])
+            hint = f" Supported values are: {known}, and '{listed[-1]}'." if listed else ""
+            return reject(f"Invalid value: '{fault.got}'.{hint}", path, "invalid_value")
         case "low" | "high":
             return _reject_bound(fault)
         case "short" | "long":
@@ -105,8 +119,7 @@ def _reject_length(fault: FieldFault) -> Rejection:
     thing = "array" if fault.got.startswith("[") else "string"
     size, side, least = ("short", "below_min", "minimum") if fault.kind == "short" else ("long", "above_max", "maximum")
     if fault.got == "[]":
-        message = f"Invalid '{fault.path}': empty array. Expected an array with minimum length {fault.expected}, but got an empty array instead."
-        return reject(message, fault.path, "empty_array")
+        return reject_empty(fault.path, fault.expected)
     return reject(
         f"Invalid '{fault.path}': {thing} too {size}. Expected an {thing} with {least} length {fault.expected}.",
         fault.path,
@@ -116,7 +129,8 @@ def _reject_length(fault: FieldFault) -> Rejection:
 
 def _reject_type(fault: FieldFault) -> Rejection:
     if not fault.got:
-        return reject(f"Invalid '{fault.path}': value does not match the expected pattern.", fault.path, "invalid_value")
+        message = f"Invalid '{fault.path}': value does not match the expected pattern."
+        return reject(message, fault.path, "invalid_value")
     kinds = [kind for kind in fault.expected.split(" | ") if kind != "null"]
     expected = _NAMES.get(kinds[0], kinds[0])
     if len(kinds) > 1:

@@ -1,0 +1,1 @@
+"""Anthropic's API, simulated, also as other clouds serve it."""

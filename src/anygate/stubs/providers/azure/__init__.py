@@ -1,0 +1,1 @@
+"""OpenAI's API as Azure serves it, simulated."""
