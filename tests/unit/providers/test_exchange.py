@@ -19,7 +19,10 @@ ANSWER = {
     "usage": {"input_tokens": 3, "output_tokens": 2},
 }
 START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"c"}}\n\n'
-DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"abc"}}\n\n'
+DELTA = (
+    b"event: content_block_delta\n"
+    b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"abc"}}\n\n'
+)
 
 
 def open_exchange(client=ClientFormat.CHAT, kind=BackendFormat.ANTHROPIC, headers=None, **settings) -> Exchange:

@@ -4,6 +4,11 @@ import base64
 import hashlib
 import hmac
 
+# Anthropic documents this text for testing: the thinking then comes back sealed.
+REDACTION_TRIGGER = (
+    "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_46C9A13E193C177646C7398A98432ECCCE4C1253D5E2D82641AC0E52CC2876CB"
+)
+
 _KEY = b"a stub signs so that tests notice a thought that was changed on the way"
 
 

@@ -10,13 +10,9 @@ from anygate.stubs.providers.completion import Completion, complete, split_text
 from anygate.stubs.providers.framing import SSE, SSE_GARBAGE, frame_event
 from anygate.stubs.providers.outcome import Json, Stream, encode
 from anygate.stubs.providers.prompt import Prompt
-from anygate.stubs.providers.signature import seal, sign
+from anygate.stubs.providers.signature import REDACTION_TRIGGER, seal, sign
 from anygate.stubs.providers.tokens import PrefixCache
 
-# Anthropic documents this text for testing: the thinking then comes back sealed.
-REDACTION_TRIGGER = (
-    "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_46C9A13E193C177646C7398A98432ECCCE4C1253D5E2D82641AC0E52CC2876CB"
-)
 _STOPS = {"end": "end_turn", "stop": "stop_sequence", "length": "max_tokens", "tools": "tool_use"}
 
 

@@ -80,7 +80,8 @@ def _offer(tool: dict[str, Any], index: int, prompt: Prompt) -> None:
     if kind not in ("custom", None):
         # Tools of the vendor are named by a date at the end; they are accepted, not played.
         if not isinstance(kind, str) or not kind[-8:].isdigit():
-            raise reject(f"tools.{index}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
+            message = f"tools.{index}: Input tag '{kind}' found using 'type' does not match any of the expected tags"
+            raise reject(message)
         return
     try:
         found = convert_fields(tool, fields.Tool)

@@ -1,0 +1,1 @@
+"""Gemini, simulated: AI Studio and Vertex."""
