@@ -10,7 +10,7 @@ def main() -> None:
 
     try:
         code = run()
-    except Exception as problem:  # noqa: BLE001 - the last resort
+    except Exception as problem:
         if os.environ.get("ANYGATE_DEBUG"):
             raise
         print(f"internal error: {type(problem).__name__}: {problem}", file=sys.stderr)

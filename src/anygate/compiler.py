@@ -208,9 +208,7 @@ def _find_lost(manifests: ManifestSet) -> list[Manifest]:
     names = {(version.rpartition("/")[0], kind) for version, kind in known}
     lost = [one for one in manifests.lost if not one.api_version or (one.group, one.kind) in names]
     versions = {(one.api_version, one.kind) for one in manifests}
-    strange = {
-        version for version in versions - known.keys() if (version[0].rpartition("/")[0], version[1]) in names
-    }
+    strange = {version for version in versions - known.keys() if (version[0].rpartition("/")[0], version[1]) in names}
     return lost + [one for one in manifests if (one.api_version, one.kind) in strange]
 
 

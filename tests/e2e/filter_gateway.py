@@ -53,10 +53,7 @@ def security(**fields: Any) -> Security:
 
 
 def opaque(**values: str) -> dict[str, Opaque]:
-    return {
-        name: Opaque(origin=ORIGIN, name=name, value=Sensitive(value.encode()))
-        for name, value in values.items()
-    }
+    return {name: Opaque(origin=ORIGIN, name=name, value=Sensitive(value.encode())) for name, value in values.items()}
 
 
 class Upstream:
@@ -80,9 +77,7 @@ class Upstream:
                     "body": body.decode(),
                 }
                 outer.seen.append(request)
-                status, headers, content = (
-                    answer(request) if answer else (200, {}, json.dumps(request).encode())
-                )
+                status, headers, content = answer(request) if answer else (200, {}, json.dumps(request).encode())
                 self.send_response(status)
                 for key, value in {**headers, "content-length": str(len(content))}.items():
                     self.send_header(key, value)
@@ -100,9 +95,7 @@ class Upstream:
         self.port = self.http.server_address[1]
 
     def __enter__(self) -> "Upstream":
-        self.thread = threading.Thread(
-            target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.thread.start()
         return self
 
@@ -175,8 +168,7 @@ def bootstrap(
     known = list(routes.values()) if chain_rules is None else chain_rules
     chain = [entry for one in FILTERS for entry in one.chain(at, known)]
     filters = [
-        {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled}
-        for entry in chain
+        {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled} for entry in chain
     ]
     connection_manager = typed(
         MANAGER,
@@ -222,11 +214,7 @@ def _cluster(name: str, ports: Sequence[int]) -> dict[str, Any]:
             "endpoints": [
                 {
                     "lb_endpoints": [
-                        {
-                            "endpoint": {
-                                "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-                            }
-                        }
+                        {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
                         for port in ports
                     ]
                 }

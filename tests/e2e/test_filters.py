@@ -39,9 +39,11 @@ HOUR = timedelta(hours=1)
 def test_health_check_is_answered_by_the_gateway_before_any_authentication() -> None:
     basic = BasicAuth(origin=origin("b"), secret="users")
     routes = {"/": rule(security=security(basic=basic))}
-    with gateway(
-        routes, at=server(health_check_path="/healthz"), secrets=opaque(users=f"ann:{PASSWORD}")
-    ) as (_, client, echo):
+    with gateway(routes, at=server(health_check_path="/healthz"), secrets=opaque(users=f"ann:{PASSWORD}")) as (
+        _,
+        client,
+        echo,
+    ):
         assert client.get("/healthz").status_code == 200
         assert client.get("/healthz/more").status_code == 401
         assert echo.seen == []
@@ -230,16 +232,12 @@ def test_local_limits() -> None:
     routes = {
         "/all": rule("all", rate_limit=limited(limit(2))),
         "/each": rule("each", rate_limit=limited(limit(1, LimitSelector(distinct_headers=("x-user",))))),
-        "/some": rule(
-            "some", rate_limit=limited(limit(1, LimitSelector(headers=(exact,), methods=("POST", "PUT"))))
-        ),
+        "/some": rule("some", rate_limit=limited(limit(1, LimitSelector(headers=(exact,), methods=("POST", "PUT"))))),
         "/path": rule(
             "path",
             rate_limit=limited(limit(1, LimitSelector(path=PathMatch(kind="prefix", value="/path/a")))),
         ),
-        "/near": rule(
-            "near", rate_limit=limited(limit(1, LimitSelector(cidr="127.0.0.0/8", distinct_addresses=True)))
-        ),
+        "/near": rule("near", rate_limit=limited(limit(1, LimitSelector(cidr="127.0.0.0/8", distinct_addresses=True)))),
         "/far": rule("far", rate_limit=limited(limit(1, LimitSelector(cidr="10.0.0.0/8")))),
         "/both": rule("both", rate_limit=limited(limit(3), limit(1, LimitSelector(headers=(exact,))))),
         "/shadow": rule("shadow", rate_limit=limited(limit(1, shadow=True))),
@@ -282,9 +280,7 @@ def test_many_values_do_not_reset_a_count() -> None:
     each = limited(limit(1, LimitSelector(distinct_headers=("x-user",))))
     with gateway({"/": rule(rate_limit=each)}) as (_, client, _):
         assert client.get("/", headers={"x-user": "ann"}).status_code == 200
-        assert {client.get("/", headers={"x-user": str(number)}).status_code for number in range(100)} == {
-            200
-        }
+        assert {client.get("/", headers={"x-user": str(number)}).status_code for number in range(100)} == {200}
         assert client.get("/", headers={"x-user": "ann"}).status_code == 429
 
 
@@ -302,9 +298,7 @@ def test_bodies_beyond_the_buffer_are_refused() -> None:
 
 def test_sessions_stay_on_their_endpoint() -> None:
     cookie = Session(origin=origin("s"), kind="cookie", name="sid", path="/cookie")
-    lasting = Session(
-        origin=origin("s"), kind="cookie", name="lasting", permanent=True, absolute_timeout=HOUR
-    )
+    lasting = Session(origin=origin("s"), kind="cookie", name="lasting", permanent=True, absolute_timeout=HOUR)
     header = Session(origin=origin("s"), kind="header", name="x-session")
     routes = {
         "/cookie": rule("cookie", session=cookie),
@@ -349,8 +343,6 @@ def test_credentials_are_put_on_requests_to_the_backend() -> None:
         assert client.get("/kept").json()["headers"]["authorization"] == "Bearer first-credential"
         own = client.get("/kept", headers={"authorization": "own"}).json()["headers"]
         assert own["authorization"] == "own"
-        assert (
-            client.get("/forced", headers={"x-key": "own"}).json()["headers"]["x-key"] == "second-credential"
-        )
+        assert client.get("/forced", headers={"x-key": "own"}).json()["headers"]["x-key"] == "second-credential"
         assert "authorization" not in client.get("/open").json()["headers"]
         assert "first-credential" not in envoy.ask_admin("/config_dump")

@@ -156,9 +156,7 @@ def jwt() -> Iterator[Running]:
     second = provider("second", issuer="https://second.example", audiences=())
     routes = {
         "/required": rule("a", security=security(jwt=Jwt(origin=origin("a"), providers=(provider(),)))),
-        "/optional": rule(
-            "b", security=security(jwt=Jwt(origin=origin("b"), providers=(provider(),), optional=True))
-        ),
+        "/optional": rule("b", security=security(jwt=Jwt(origin=origin("b"), providers=(provider(),), optional=True))),
         "/either": rule("c", security=security(jwt=Jwt(origin=origin("c"), providers=(provider(), second)))),
         "/rich": rule("d", security=security(jwt=Jwt(origin=origin("d"), providers=(rich,), optional=True))),
         "/open": rule("e"),
@@ -209,10 +207,7 @@ def test_an_optional_token_may_be_missing_but_not_wrong(jwt: Running) -> None:
 def test_either_of_two_providers_will_do(jwt: Running) -> None:
     _, client, _ = jwt
     assert client.get("/either", headers=bearer(token())).status_code == 200
-    assert (
-        client.get("/either", headers=bearer(token(iss="https://second.example", aud=None))).status_code
-        == 200
-    )
+    assert client.get("/either", headers=bearer(token(iss="https://second.example", aud=None))).status_code == 200
     assert client.get("/either", headers=bearer(token(iss="https://third.example"))).status_code == 401
 
 
@@ -349,9 +344,7 @@ def deny(name: str, methods: tuple[str, ...] = (), **principal: Any) -> Authoriz
 
 
 def authorized(*rows: AuthorizationRule, default: bool = False, **more: Any) -> Security:
-    return security(
-        authorization=Authorization(origin=origin("z"), rules=rows, allow_by_default=default), **more
-    )
+    return security(authorization=Authorization(origin=origin("z"), rules=rows, allow_by_default=default), **more)
 
 
 def test_authorization_by_address_method_and_header() -> None:
@@ -359,9 +352,7 @@ def test_authorization_by_address_method_and_header() -> None:
         "/near": rule("near", security=authorized(allow("near", cidrs=("10.1.0.0/16", "2001:db8::/32")))),
         "/not": rule("not", security=authorized(deny("far", cidrs=("10.0.0.0/8",)), default=True)),
         "/read": rule("read", security=authorized(allow("read", methods=("GET", "HEAD")))),
-        "/head": rule(
-            "head", security=authorized(allow("head", headers=(("x-role", ("a", "b")), ("x-on", ("1",)))))
-        ),
+        "/head": rule("head", security=authorized(allow("head", headers=(("x-role", ("a", "b")), ("x-on", ("1",)))))),
         "/order": rule(
             "order",
             security=authorized(deny("no", headers=(("x-role", ("bad",)),)), allow("all", methods=("GET",))),
@@ -400,12 +391,8 @@ def test_authorization_by_claims_and_scopes() -> None:
         return authorized(allow("a", jwt_provider="issuer", **principal), jwt=checked)
 
     routes = {
-        "/claim": rule(
-            "claim", security=by(jwt_claims=(ClaimMatch(name="org.team", values=("blue", "red")),))
-        ),
-        "/list": rule(
-            "list", security=by(jwt_claims=(ClaimMatch(name="roles", values=("admin",), is_list=True),))
-        ),
+        "/claim": rule("claim", security=by(jwt_claims=(ClaimMatch(name="org.team", values=("blue", "red")),))),
+        "/list": rule("list", security=by(jwt_claims=(ClaimMatch(name="roles", values=("admin",), is_list=True),))),
         "/scope": rule("scope", security=by(jwt_scopes=("read", "write"))),
         "/token": rule("token", security=by()),
     }
@@ -474,9 +461,7 @@ class GrpcAuthorization(grpc.GenericRpcHandler):
         ticket = request.attributes.request.http.headers.get("x-ticket")
         name = "envoy.service.auth.v3.CheckResponse"
         if ticket != "good":
-            return build(
-                name, status={"code": 7}, denied_response={"status": {"code": "Forbidden"}, "body": "no"}
-            )
+            return build(name, status={"code": 7}, denied_response={"status": {"code": "Forbidden"}, "body": "no"})
         header = {"header": {"key": "x-user", "value": "ann"}}
         return build(name, ok_response={"headers": [header]})
 

@@ -430,18 +430,14 @@ async def test_a_cluster_that_does_not_get_warm_holds_up_routes_only_for_a_while
         made.server.publish(Snapshot([*resources, cold, endpoints("cold", two.port)]))
         await made.seen(lambda event: isinstance(event, Acked) and event.type_url == ROUTES, before)
         assert await get(client, port) == "two"
-        assert not any(
-            isinstance(event, Acked) and event.type_url == CLUSTER for event in made.events[before:]
-        )
+        assert not any(isinstance(event, Acked) and event.type_url == CLUSTER for event in made.events[before:])
 
 
 async def test_a_snapshot_is_applied_once_every_connected_envoy_has_it() -> None:
     ports = free_port(), free_port()
     async with Backend("one").serve() as one, rig(*web(ports[0], one)) as made, httpx.AsyncClient() as client:
         with RunFolder() as folder:
-            bootstrap = build_bootstrap(
-                xds=made.folder.xds_socket, admin=folder.admin_socket, node_id="second"
-            )
+            bootstrap = build_bootstrap(xds=made.folder.xds_socket, admin=folder.admin_socket, node_id="second")
             second = LocalEnvoy(folder, bootstrap, options=Options(concurrency=1))
             await second.start()
             try:

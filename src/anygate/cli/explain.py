@@ -153,4 +153,3 @@ def _read_part(part: str) -> bytes:
     except OSError as problem:
         raise EnvironmentProblem(f"{part[1:]}: {(problem.strerror or str(problem)).lower()}") from None
     return content.translate(None, b"\r\n\0")
-

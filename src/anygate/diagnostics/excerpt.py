@@ -12,7 +12,7 @@ _MARKER = re.compile(r"(?:---|\.\.\.)(?:\s|\Z)")
 _SECRET = re.compile(r"kind\b[^\n]{0,24}?Secret", re.IGNORECASE)
 _CONTENT = re.compile(r"\b(?:data|stringData)\b", re.IGNORECASE)
 # For text that could not be parsed, so that the mistake may sit in these very words.
-_MAYBE_SECRET = re.compile(r"kind\b[^\n]{0,24}?(?:sec|cret)|stringd|ngdata|private key", re.IGNORECASE)
+_MAYBE_SECRET = re.compile(r"kind\b[^\n]{0,24}?(?:sec|cret)|\bdata\b|stringd|ngdata|private key", re.IGNORECASE)
 _TAB_WIDTH = 4
 _ELLIPSIS = "…"
 

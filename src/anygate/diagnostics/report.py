@@ -20,7 +20,7 @@ class Report:
         span: Span | None = None,
         *,
         path: FieldPath = (),
-        object: ObjectRef | None = None,
+        object: ObjectRef | None = None,  # noqa: A002 - the field's own word
         hint: str = "",
         related: Sequence[Related] = (),
         severity: Severity | None = None,

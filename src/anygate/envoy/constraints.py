@@ -342,7 +342,5 @@ def _empty_or(holds: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _all_differ(items: Any) -> bool:
-    seen = {
-        item.SerializeToString(deterministic=True) if isinstance(item, Message) else item for item in items
-    }
+    seen = {item.SerializeToString(deterministic=True) if isinstance(item, Message) else item for item in items}
     return len(seen) == len(items)

@@ -57,9 +57,7 @@ class Lost:
             for namespace in sorted(set(_NAMESPACE.findall(text))) or [_DEFAULT]:
                 self._add("", kind, namespace, "", {}, tree)
 
-    def _add(
-        self, version: str, kind: str, namespace: str, name: str, value: dict[str, Value], tree: Tree
-    ) -> None:
+    def _add(self, version: str, kind: str, namespace: str, name: str, value: dict[str, Value], tree: Tree) -> None:
         group = version.rpartition("/")[0]
         ref = ObjectRef(group, kind, "" if is_cluster_kind(group, kind) else namespace, name)
         self.objects.append(Manifest(version, ref, value, tree))

@@ -20,8 +20,8 @@ ANY_HOST = "*"
 class Row(NamedTuple):
     """One line of the table: if `match` holds (None: always), `rule` of `route` decides.
 
-    A `preflight` row stands before a row whose conditions a browser's CORS preflight cannot meet: it takes the
-    preflights of exactly those requests, so that the gateway answers them by the rule's CORS policy.
+    A `preflight` row stands beside a row whose conditions a browser's CORS preflight cannot meet, or that answers
+    by itself: it takes the preflights of exactly those requests, for the gateway to answer by the CORS policy.
     """
 
     route: HttpRoute
@@ -200,4 +200,13 @@ def _key(level: int, row: Row) -> tuple[object, ...]:
     A route without a creation time counts as newest: it has not been created yet.
     """
     rank = tuple(-number for number in row.match.rank) if row.match else ()
-    return (level, rank, row.route.created or "9999", row.route.name)
+    return (level, rank, _preflight_place(row), row.route.created or "9999", row.route.name)
+
+
+def _preflight_place(row: Row) -> int:
+    """Where a preflight row stands among rows of its rank: before a row that would answer preflights its own way,
+    else behind all of them, for a rule that asks for OPTIONS itself is meant to have the preflights."""
+    if not row.preflight:
+        return 0
+    match = row.match
+    return -1 if match is None or (match.method in ("", "OPTIONS") and not match.headers) else 1

@@ -82,9 +82,7 @@ class Admin:
         return answer
 
 
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, target: str
-) -> Answer:
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, target: str) -> Answer:
     connection = h11.Connection(h11.CLIENT)
     headers = [("host", "admin"), ("connection", "close")]
     writer.write(connection.send(h11.Request(method=method, target=target, headers=headers)) or b"")

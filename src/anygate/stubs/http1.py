@@ -257,9 +257,7 @@ def _build_head(status: int, headers: list[tuple[str, str]]) -> h11.Response:
 
 
 def _read_request(event: h11.Request) -> EchoRequest:
-    headers = tuple(
-        (name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers.raw_items()
-    )
+    headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers.raw_items())
     host = next((value for name, value in headers if name.lower() == "host"), "")
     return EchoRequest(
         event.method.decode("ascii"),

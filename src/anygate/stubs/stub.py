@@ -93,9 +93,7 @@ class EchoStub:
             return self._address
         loop = asyncio.get_running_loop()
         if self.kind == "udp":
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: UdpEcho(self._log), local_addr=("127.0.0.1", 0)
-            )
+            transport, _ = await loop.create_datagram_endpoint(lambda: UdpEcho(self._log), local_addr=("127.0.0.1", 0))
             self._datagrams = transport
             host, port = transport.get_extra_info("sockname")[:2]
             self._address = UdpAddress(host, port)
@@ -110,9 +108,7 @@ class EchoStub:
         """Listen on a TCP port instead, any free one unless told which; return the host and the port."""
         if self._server is not None or self.kind == "udp":
             raise RuntimeError(f"the stub {self.backend.name} listens elsewhere")
-        self._server = await asyncio.get_running_loop().create_server(
-            self._accept, host, port, backlog=_BACKLOG
-        )
+        self._server = await asyncio.get_running_loop().create_server(self._accept, host, port, backlog=_BACKLOG)
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 

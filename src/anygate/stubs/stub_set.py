@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from anygate.stubs.request_log import RequestRecord
 from anygate.stubs.stub import Address, EchoStub, Kind
+from anygate.stubs.vendor import Vendor
 
 # The kernel takes socket paths up to 107 bytes.
 _LONGEST_PATH = 107
@@ -26,10 +28,15 @@ class StubSpec:
     service: str
     namespace: str
     kind: Kind = "http"
+    vendor: Vendor | Literal[""] = ""  # the LLM provider that it plays; an echo if none
+    prefix: str = ""  # the root of the provider's paths, where it is not the vendor's own
 
 
 class StubSet:
-    """Keeps exactly the wanted stubs running; one no longer wanted lives on for a grace period."""
+    """Keeps exactly the wanted stubs running; one no longer wanted lives on for a grace period.
+
+    With `is_open` the providers among them ask for no credentials.
+    """
 
     def __init__(
         self,
@@ -38,7 +45,9 @@ class StubSet:
         grace: float = 5.0,
         deadline: float = 5.0,
         on_request: Callable[[RequestRecord], None] | None = None,
+        is_open: bool = False,
     ) -> None:
+        self._is_open = is_open
         self._folder = folder
         self._owned: Path | None = None
         self._grace = grace
@@ -99,9 +108,24 @@ class StubSet:
                 self._owned = None
 
     async def _start(self, spec: StubSpec) -> EchoStub:
-        stub = EchoStub(spec.service, spec.namespace, spec.kind, on_request=self._on_request)
+        stub = self._make(spec)
         await stub.start(None if spec.kind == "udp" else name_socket(self._open_folder(), spec))
         return stub
+
+    def _make(self, spec: StubSpec) -> EchoStub:
+        if not spec.vendor:
+            return EchoStub(spec.service, spec.namespace, spec.kind, on_request=self._on_request)
+        # Imported late: the providers' many wire formats are not for a run without any.
+        from anygate.stubs.providers import ProviderStub
+
+        return ProviderStub(
+            spec.vendor,
+            spec.service,
+            spec.namespace,
+            is_open=self._is_open,
+            prefix=spec.prefix or None,
+            on_request=self._on_request,
+        )
 
     def _retire(self, spec: StubSpec) -> None:
         self._retiring.pop(spec, None)
@@ -124,7 +148,10 @@ class StubSet:
 
 def name_socket(folder: Path, spec: StubSpec) -> Path:
     """Return the socket path of `spec` in `folder`: readable where there is room, unique always."""
-    digest = hashlib.sha256(f"{spec.namespace}/{spec.service}/{spec.kind}".encode()).hexdigest()[:12]
+    identity = f"{spec.namespace}/{spec.service}/{spec.kind}"
+    if spec.vendor:
+        identity += f"/{spec.vendor}/{spec.prefix}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
     name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{spec.service}.{spec.namespace}.{spec.kind}")
     room = _LONGEST_PATH - len(os.fsencode(folder)) - len(f"/{digest}.sock")
     if room < 0:

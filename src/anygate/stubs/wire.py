@@ -34,9 +34,7 @@ class Wire(asyncio.Protocol):
 
     __slots__ = ("_closing", "_engine", "_open", "_sniffed", "_transport", "answerer", "blocked", "log")
 
-    def __init__(
-        self, log: RequestLog, open_connections: OpenConnections, answerer: Answerer = ECHO
-    ) -> None:
+    def __init__(self, log: RequestLog, open_connections: OpenConnections, answerer: Answerer = ECHO) -> None:
         self.log = log
         self.answerer = answerer
         self.blocked = False

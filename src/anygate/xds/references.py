@@ -22,6 +22,4 @@ def empty_routes(name: str) -> Resource:
     Envoy ignores the removal of routes but stops its own timer on it: a listener that waits for routes which
     are answered with "does not exist" would wait for ever, and the start of Envoy with it.
     """
-    return resource(
-        ROUTES, name, api.serialise(api.build("envoy.config.route.v3.RouteConfiguration", name=name))
-    )
+    return resource(ROUTES, name, api.serialise(api.build("envoy.config.route.v3.RouteConfiguration", name=name)))

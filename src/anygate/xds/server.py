@@ -60,9 +60,7 @@ class AdsServer:
     listeners wait for clusters that do not get warm before they are sent all the same.
     """
 
-    def __init__(
-        self, *, on_event: Callable[[Client, Event], None] | None = None, patience: float = 5.0
-    ) -> None:
+    def __init__(self, *, on_event: Callable[[Client, Event], None] | None = None, patience: float = 5.0) -> None:
         self._on_event = on_event
         self._patience = patience
         self._snapshot = Snapshot()

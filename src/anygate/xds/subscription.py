@@ -56,9 +56,7 @@ class Subscription:
 
     def refusals(self) -> tuple[Nacked, ...]:
         """Return what the client refuses of what it should have now."""
-        return tuple(
-            Nacked(self.type_url, (name,), message) for name, (_, message) in sorted(self._refused.items())
-        )
+        return tuple(Nacked(self.type_url, (name,), message) for name, (_, message) in sorted(self._refused.items()))
 
     def additions(self) -> list[str]:
         """Return the resources that the client lacks or has in another version."""
@@ -86,9 +84,7 @@ class Subscription:
         """Take over the content of a new snapshot."""
         self._wanted = wanted
         self._suspects.clear()
-        self._refused = {
-            name: refusal for name, refusal in self._refused.items() if refusal[0] == self._target(name)
-        }
+        self._refused = {name: refusal for name, refusal in self._refused.items() if refusal[0] == self._target(name)}
         self._pending = self._differing()
 
     def update(self, request: Request) -> None:

@@ -69,12 +69,8 @@ def test_an_unknown_message_is_refused():
 
 
 def test_equal_messages_have_equal_bytes():
-    forward = build(
-        "envoy.config.core.v3.Metadata", filter_metadata={name: struct({name: 1}) for name in "abc"}
-    )
-    backward = build(
-        "envoy.config.core.v3.Metadata", filter_metadata={name: struct({name: 1}) for name in "cba"}
-    )
+    forward = build("envoy.config.core.v3.Metadata", filter_metadata={name: struct({name: 1}) for name in "abc"})
+    backward = build("envoy.config.core.v3.Metadata", filter_metadata={name: struct({name: 1}) for name in "cba"})
     assert api.serialise(forward) == api.serialise(backward)
     assert api.any_of(forward).value == api.any_of(backward).value
 

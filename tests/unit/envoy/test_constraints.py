@@ -45,9 +45,7 @@ def bootstrap(
     plain_listener = {
         "name": "l",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
-        "filter_chains": [
-            {"filters": [{"name": filter_name, "typed_config": typed(MANAGER, **plain_manager)}]}
-        ],
+        "filter_chains": [{"filters": [{"name": filter_name, "typed_config": typed(MANAGER, **plain_manager)}]}],
     } | (listener or {})
     plain_cluster = {"name": "c", "type": "STATIC", "connect_timeout": {"seconds": 1}} | (cluster or {})
     return build(BOOTSTRAP, static_resources={"listeners": [plain_listener], "clusters": [plain_cluster]})
@@ -235,8 +233,7 @@ def test_all_violations_are_reported_in_words():
     assert constraints.check(built) == [
         (
             "virtual_hosts[0].routes[1].match.path_specifier",
-            "one of prefix, path, safe_regex, connect_matcher, path_separated_prefix, path_match_policy "
-            "must be set",
+            "one of prefix, path, safe_regex, connect_matcher, path_separated_prefix, path_match_policy must be set",
         ),
         (
             "virtual_hosts[0].routes[1].redirect.response_code",

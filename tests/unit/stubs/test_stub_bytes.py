@@ -99,9 +99,7 @@ class Pipe(asyncio.Transport):
 HTTP1 = b"POST /a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 KEY = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 FRAME_HEAD = st.builds(
-    lambda length, kind, flags, stream: (
-        length.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
-    ),
+    lambda length, kind, flags, stream: length.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big"),
     st.integers(0, 20),
     st.integers(0, 10),
     st.integers(0, 255),
@@ -109,9 +107,7 @@ FRAME_HEAD = st.builds(
 )
 PIECES = st.one_of(
     st.binary(max_size=60),
-    st.sampled_from(
-        [H2_PREFACE, HTTP1, HTTP1.replace(b"POST", b"GET") + KEY, b"\r\n", b"\r\n\r\n", b"5\r\n"]
-    ),
+    st.sampled_from([H2_PREFACE, HTTP1, HTTP1.replace(b"POST", b"GET") + KEY, b"\r\n", b"\r\n\r\n", b"5\r\n"]),
     st.builds(lambda head, rest: head + rest, FRAME_HEAD, st.binary(max_size=20)),
 )
 UNKNOWN_SETTING = b"HTTP2-Settings: AAQ_____\r\n\r\n"  # a window larger than allowed

@@ -209,9 +209,7 @@ async def test_an_upgrade_from_http_1_is_answered_on_stream_1(socket_path: str) 
 
 async def test_an_unusable_upgrade_is_answered_as_http_1(socket_path: str) -> None:
     reader, writer = await asyncio.open_unix_connection(socket_path)
-    writer.write(
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: !\r\n\r\n"
-    )
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: !\r\n\r\n")
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     writer.close()
     await writer.wait_closed()

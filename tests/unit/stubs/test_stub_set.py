@@ -79,9 +79,7 @@ async def test_a_stub_wanted_again_in_its_grace_stays(quiet_loop: None, tmp_path
         assert stubs.get(WEB) is before
 
 
-async def test_a_stub_started_while_the_old_one_drains_keeps_its_socket(
-    quiet_loop: None, tmp_path: Path
-) -> None:
+async def test_a_stub_started_while_the_old_one_drains_keeps_its_socket(quiet_loop: None, tmp_path: Path) -> None:
     arrivals: asyncio.Queue[RequestRecord] = asyncio.Queue()
     async with StubSet(tmp_path, grace=0, deadline=0.2, on_request=arrivals.put_nowait) as stubs:
         address = (await stubs.ensure([WEB]))[WEB]

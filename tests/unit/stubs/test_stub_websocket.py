@@ -86,9 +86,7 @@ async def test_text_that_is_not_utf_8_ends_the_conversation(socket_path: str) ->
 )
 async def test_a_handshake_that_lacks_something_is_a_400(socket_path: str, headers: bytes) -> None:
     reader, writer = await asyncio.open_unix_connection(socket_path)
-    writer.write(
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + headers + b"\r\n"
-    )
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + headers + b"\r\n")
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
     writer.close()
     await writer.wait_closed()

@@ -51,9 +51,7 @@ def ack_all(stream: Stream) -> list[Response]:
     return seen
 
 
-def subscribed(
-    snapshot: Snapshot, *, routes: tuple[str, ...] = (), endpoints: tuple[str, ...] = ()
-) -> Stream:
+def subscribed(snapshot: Snapshot, *, routes: tuple[str, ...] = (), endpoints: tuple[str, ...] = ()) -> Stream:
     stream = Stream(snapshot)
     stream.receive(Request(CLUSTER))
     stream.receive(Request(LISTENER))

@@ -19,7 +19,6 @@ from anygate.dialects.gateway_api.findings import NOT_HONOURED, UNSUPPORTED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backendtrafficpolicy import BackendTrafficPolicySpec
 from anygate.dialects.gateway_api.kinds.envoy_gateway.securitypolicy import SecurityPolicySpec
 from anygate.dialects.gateway_api.policies import Attached, Place, Policies
-from anygate.dialects.gateway_api.preflights import with_preflights
 from anygate.dialects.gateway_api.security import (
     PolicyProblem,
     SecurityEffect,
@@ -157,9 +156,7 @@ class Effects:
         self._security.note_overridden()
 
 
-def note_unread(
-    context: Context, policies: Policies, find: Callable[[Any], Iterator[tuple[FieldPath, str]]]
-) -> None:
+def note_unread(context: Context, policies: Policies, find: Callable[[Any], Iterator[tuple[FieldPath, str]]]) -> None:
     """Name the fields of policies that have no effect here."""
     for item, manifest in policies.items():
         for path, text in find(item.spec):
@@ -172,8 +169,7 @@ def _with_security(rule: HttpRule, effect: SecurityEffect) -> HttpRule:
         # The route's own ExternalAuth filter stands beside what the policy asks for.
         auth = rule.security.ext_auth or security.ext_auth
         security = msgspec.structs.replace(security, ext_auth=auth)
-    changed = msgspec.structs.replace(rule, security=security or rule.security, cors=rule.cors or effect.cors)
-    return changed if rule.cors else with_preflights(changed)
+    return msgspec.structs.replace(rule, security=security or rule.security, cors=rule.cors or effect.cors)
 
 
 def _merge(chain: list[Attached], model: type[Any]) -> Any | Fault:

@@ -10,7 +10,6 @@ from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, or
 from anygate.dialects.gateway_api.extension import read_extension
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.matches import read_grpc_match, read_http_match, with_cookies
-from anygate.dialects.gateway_api.preflights import with_preflights
 from anygate.dialects.gateway_api.route_filters import (
     Edits,
     Outcomes,
@@ -115,9 +114,7 @@ def _resolve(context: Context, item: Kind, backends: Backends) -> Outcomes:
     for path, reference, wanted in listed:
         if wanted is None:
             extension = find_extension(context, reference, source.namespace)
-            outcomes[path] = (
-                read_extension(context, backends, extension) if isinstance(extension, Kind) else extension
-            )
+            outcomes[path] = read_extension(context, backends, extension) if isinstance(extension, Kind) else extension
             continue
         if context.tracks_backends:
             context.note_reach(source, wanted.target)
@@ -176,7 +173,7 @@ def _read_rule(
     )
     read_match = read_grpc_match if manifest.ref.kind == "GRPCRoute" else read_http_match
     matches = tuple(read_match(manifest, match, (*base, "matches", place)) for place, match in enumerate(rule.matches))
-    read = HttpRule(
+    return HttpRule(
         origin=here,
         name=rule.name or str(number),
         action=_action(edits, here, targets),
@@ -192,7 +189,6 @@ def _read_rule(
         security=Security(origin=here, ext_auth=edits.ext_auth) if edits.ext_auth else None,
         inject=edits.inject,
     )
-    return with_preflights(read) if edits.cors else read
 
 
 def _action(edits: Edits, here: Origin, targets: tuple[BackendTarget, ...]) -> Forward | Redirect | Respond:

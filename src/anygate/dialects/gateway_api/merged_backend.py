@@ -14,9 +14,7 @@ from anygate.model.backend import Backend
 from anygate.model.route import BackendTarget, Forward, HttpRule
 
 
-def merge_targets(
-    context: Context, rule: HttpRule, manifest: Manifest, path: FieldPath, suffix: str = ""
-) -> HttpRule:
+def merge_targets(context: Context, rule: HttpRule, manifest: Manifest, path: FieldPath, suffix: str = "") -> HttpRule:
     """A rule whose targets are joined into one backend if it has a session or fallback backends.
 
     `suffix` sets the joined backend of one Gateway apart from that of another.

@@ -98,9 +98,7 @@ _MOST_ANCESTORS = 16
 """The API's own bound of `status.ancestors`."""
 
 
-def _ancestors_of(
-    target: dict[str, Any], reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]
-) -> list[dict[str, Any]]:
+def _ancestors_of(target: dict[str, Any], reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]) -> list[dict[str, Any]]:
     """The Gateways of a policy's target; the target itself where it is one or where there is none."""
     gateways = reached_by.get(ObjectRef(target["group"], target["kind"], target["namespace"], target["name"]), ())
     return [dict(zip(("group", "kind", "namespace", "name"), one, strict=True)) for one in gateways] or [target]

@@ -55,9 +55,7 @@ ORDER = (
         JwtFilter(),
         "the first check that may have to wait; its claims become headers and metadata for later filters",
     ),
-    Row(
-        ExtAuthFilter(), "a call to another service only for requests that every check of our own let through"
-    ),
+    Row(ExtAuthFilter(), "a call to another service only for requests that every check of our own let through"),
     Row(
         AuthorizationFilter(),
         "what a caller may do needs who it is: claims, and headers that a service added",

@@ -28,9 +28,7 @@ class ApiKeyFilter:
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entry, which stands in every chain (see `HttpFilter.chain`). It knows no key itself."""
         del server, rules
-        return [
-            ChainEntry(NAME, build("envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"), disabled=True)
-        ]
+        return [ChainEntry(NAME, build("envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"), disabled=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's keys and the places of a request that may carry one."""
@@ -52,9 +50,7 @@ def build_keys(auth: ApiKeyAuth, scope: Scope) -> Any:
         forwarding = {"header": auth.forward_header or None, "hide_credentials": auth.sanitize or None}
     return build(
         "envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute",
-        credentials=[
-            {"key": key, "client": client} for key, client in sorted(read_keys(auth, scope).items())
-        ],
+        credentials=[{"key": key, "client": client} for key, client in sorted(read_keys(auth, scope).items())],
         key_sources=sources,
         forwarding=forwarding,
     )

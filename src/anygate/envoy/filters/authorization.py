@@ -106,9 +106,7 @@ def _any_header(name: str, values: Iterable[str]) -> Any:
 def _addresses(row: AuthorizationRule) -> Any:
     """The client's address as Envoy found it, so after `x-forwarded-for` of trusted hops."""
     ranges = [cidr_range(cidr, row.origin) for cidr in row.principal.cidrs]
-    matcher = typed(
-        "envoy.extensions.matching.input_matchers.ip.v3.Ip", cidr_ranges=ranges, stat_prefix="client"
-    )
+    matcher = typed("envoy.extensions.matching.input_matchers.ip.v3.Ip", cidr_ranges=ranges, stat_prefix="client")
     return _custom(typed(f"{_INPUTS}.SourceIPInput"), "ip", matcher)
 
 

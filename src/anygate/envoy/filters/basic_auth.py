@@ -36,9 +36,7 @@ class BasicAuthFilter:
         """
         del server
         headers = {
-            rule.security.basic.forward_header.lower()
-            for rule in rules
-            if rule.security and rule.security.basic
+            rule.security.basic.forward_header.lower() for rule in rules if rule.security and rule.security.basic
         }
         return [build_entry(header) for header in sorted({"", *headers})]
 

@@ -25,9 +25,7 @@ class BufferFilter:
         del server
         if not any(rule.request_buffer for rule in rules):
             return []
-        config = build(
-            "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=uint32(_PLACEHOLDER)
-        )
+        config = build("envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=uint32(_PLACEHOLDER))
         return [ChainEntry(NAME, config, disabled=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:

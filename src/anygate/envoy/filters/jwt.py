@@ -82,17 +82,13 @@ def build_provider(provider: JwtProvider) -> Any:
         issuer=provider.issuer or None,
         audiences=provider.audiences,
         forward=True,
-        from_headers=[
-            {"name": name, "value_prefix": prefix or None} for name, prefix in provider.from_headers
-        ],
+        from_headers=[{"name": name, "value_prefix": prefix or None} for name, prefix in provider.from_headers],
         from_params=provider.from_params,
         from_cookies=provider.from_cookies,
         payload_in_metadata=provider.name,
         # Authorization looks for one scope in a list, however the issuer writes them.
         normalize_payload_in_metadata={"space_delimited_claims": _SCOPE_CLAIMS},
-        claim_to_headers=[
-            {"header_name": header, "claim_name": claim} for claim, header in provider.claim_to_headers
-        ],
+        claim_to_headers=[{"header_name": header, "claim_name": claim} for claim, header in provider.claim_to_headers],
         clear_route_cache=provider.recompute_route or None,
         **_keys(provider),
     )

@@ -91,21 +91,16 @@ def _bucket(requests: int, unit: timedelta) -> dict[str, Any]:
 
 def _actions(number: int, rule: LimitRule) -> list[dict[str, Any]]:
     """What a request is asked. Where an action finds nothing, the rule does not count the request."""
-    actions: list[dict[str, Any]] = [
-        {"generic_key": {"descriptor_key": "rule", "descriptor_value": str(number)}}
-    ]
+    actions: list[dict[str, Any]] = [{"generic_key": {"descriptor_key": "rule", "descriptor_value": str(number)}}]
     for selector in rule.selectors:
         matchers = _matchers(selector, rule)
         if matchers:
             actions.append({"header_value_match": {"descriptor_value": "yes", "headers": matchers}})
         if selector.cidr:
             ranges = [cidr_range(selector.cidr, rule.origin)]
-            actions.append(
-                {"remote_address_match": {"descriptor_value": "yes", "address_matcher": {"ranges": ranges}}}
-            )
+            actions.append({"remote_address_match": {"descriptor_value": "yes", "address_matcher": {"ranges": ranges}}})
         actions.extend(
-            {"request_headers": {"header_name": name, "descriptor_key": name}}
-            for name in selector.distinct_headers
+            {"request_headers": {"header_name": name, "descriptor_key": name}} for name in selector.distinct_headers
         )
         if selector.distinct_addresses:
             actions.append({"remote_address": {}})

@@ -45,9 +45,7 @@ def build_session(session: Session, *, secure: bool) -> Any:
 
 
 def _header(session: Session) -> dict[str, Any]:
-    state = typed(
-        "envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState", name=session.name
-    )
+    state = typed("envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState", name=session.name)
     return {"name": "envoy.http.stateful_session.header", "typed_config": state}
 
 

@@ -73,9 +73,7 @@ def _obey(orders: Orders, outcome: Outcome, headers: Headers, status: int | None
     if orders.fail is not None:
         parts = (*parts[: orders.fail], outcome.failure)
     cut = orders.cut is not None and orders.cut < len(parts)
-    return Answer(
-        status, headers, parts=_cut(parts, orders) if cut else parts, is_cut=cut, delay=orders.delay
-    )
+    return Answer(status, headers, parts=_cut(parts, orders) if cut else parts, is_cut=cut, delay=orders.delay)
 
 
 def _send_whole(orders: Orders, outcome: Unary, headers: Headers, status: int) -> Answer:

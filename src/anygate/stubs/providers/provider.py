@@ -9,7 +9,7 @@ from anygate.stubs.providers.fields import FieldFault
 from anygate.stubs.providers.outcome import Outcome
 from anygate.stubs.providers.rejection import Rejection
 from anygate.stubs.providers.tokens import PrefixCache
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 LARGEST_BODY = 32 * 1_048_576
 INVALID_KEY = "invalid-key"  # a credential that every vendor refuses

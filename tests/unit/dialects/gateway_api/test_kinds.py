@@ -76,9 +76,7 @@ def list_fields(value: Any, at: str = "") -> list[str]:
     return [at]
 
 
-@pytest.mark.parametrize(
-    ("kind", "mistake"), MISTAKES, ids=lambda one: one if isinstance(one, str) else one["change"]
-)
+@pytest.mark.parametrize(("kind", "mistake"), MISTAKES, ids=lambda one: one if isinstance(one, str) else one["change"])
 def test_a_mistake_is_named_at_its_field(kind: str, mistake: dict[str, Any]) -> None:
     ((at, text),) = errors(change(VALID[kind], mistake["change"], mistake.get("to", ABSENT)))
     assert at == mistake.get("at", mistake["change"])

@@ -53,9 +53,7 @@ from anygate.model.security import (
 from anygate.model.tls import Opaque
 
 JWKS = '{"keys":[{"kty":"oct","k":"AAAA","alg":"HS256"}]}'
-SECRETS = opaque(
-    users=f"ann:{PASSWORD}", keys='{"ann":"key-one"}', client="client-secret", hmac="hmac-secret"
-)
+SECRETS = opaque(users=f"ann:{PASSWORD}", keys='{"ann":"key-one"}', client="client-secret", hmac="hmac-secret")
 SCOPE = Scope(server("https"), SECRETS)
 
 
@@ -157,9 +155,7 @@ def everything() -> HttpRule:
             authorization=Authorization(
                 origin=origin("z"),
                 rules=(
-                    AuthorizationRule(
-                        origin=origin("z"), name="a", allow=True, principal=who, methods=("GET", "PUT")
-                    ),
+                    AuthorizationRule(origin=origin("z"), name="a", allow=True, principal=who, methods=("GET", "PUT")),
                     AuthorizationRule(origin=origin("z"), name="b", allow=False, principal=Principal()),
                     AuthorizationRule(
                         origin=origin("z"), name="c", allow=True, principal=Principal(jwt_provider="two")
@@ -243,9 +239,7 @@ def test_a_rule_without_wishes_costs_nothing() -> None:
 
 
 def test_every_entry_is_off_by_default_except_the_health_check() -> None:
-    entries = [
-        entry for each in FILTERS for entry in each.chain(server(health_check_path="/h"), [everything()])
-    ]
+    entries = [entry for each in FILTERS for entry in each.chain(server(health_check_path="/h"), [everything()])]
     assert [entry.name for entry in entries if not entry.disabled] == ["envoy.filters.http.health_check"]
     assert len({entry.name for entry in entries}) == len(entries)
 
@@ -351,9 +345,7 @@ def test_api_keys_that_cannot_be_used(auth: ApiKeyAuth, content: str, why: str) 
 
 def _authorized(principal: Principal, jwt: Jwt | None = None) -> Security:
     row = AuthorizationRule(origin=origin("z"), name="row", allow=False, principal=principal)
-    return security(
-        authorization=Authorization(origin=origin("z"), rules=(row,), allow_by_default=True), jwt=jwt
-    )
+    return security(authorization=Authorization(origin=origin("z"), rules=(row,), allow_by_default=True), jwt=jwt)
 
 
 BEARER = Jwt(origin=origin("j"), providers=(provider(),))
@@ -443,9 +435,7 @@ def test_secrets_are_fetched_over_the_stream_that_is_there() -> None:
 
 
 def test_login_settings() -> None:
-    config = to_json(build_login(login(scopes=("email",), cookie_names=(("idToken", "mine"),))).config)[
-        "config"
-    ]
+    config = to_json(build_login(login(scopes=("email",), cookie_names=(("idToken", "mine"),))).config)["config"]
     assert config["auth_scopes"] == ["openid", "email"]
     assert config["auth_type"] == "BASIC_AUTH"
     assert config["credentials"]["cookie_names"]["id_token"] == "mine"
@@ -456,9 +446,7 @@ def test_cookies_of_a_server_without_tls_are_not_secure() -> None:
     one = rule(session=Session(origin=origin("s"), kind="cookie", name="sid"))
     session = next(each for each in FILTERS if each.route(one, Scope(server("http"))))
     assert "Secure" in json.dumps([to_json(m) for m in session.route(one, Scope(server("https"))).values()])
-    assert "Secure" not in json.dumps(
-        [to_json(m) for m in session.route(one, Scope(server("http"))).values()]
-    )
+    assert "Secure" not in json.dumps([to_json(m) for m in session.route(one, Scope(server("http"))).values()])
 
 
 def test_origins() -> None:
@@ -476,9 +464,7 @@ def test_origins() -> None:
         assert not pattern.fullmatch(wrong)
 
 
-@pytest.mark.parametrize(
-    ("percent", "numerator"), [(0.0, 0), (0.0001, 1), (33.3333, 333333), (100.0, 1_000_000)]
-)
+@pytest.mark.parametrize(("percent", "numerator"), [(0.0, 0), (0.0001, 1), (33.3333, 333333), (100.0, 1_000_000)])
 def test_percentages(percent: float, numerator: int) -> None:
     assert percentage(percent).numerator == numerator
 

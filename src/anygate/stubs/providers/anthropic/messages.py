@@ -121,5 +121,3 @@ def _list_deltas(block: Json, chunks: int | None) -> Iterator[Json]:
             yield {"type": "input_json_delta", "partial_json": ""}
             for piece in split_text(encode(block["input"]).decode(), chunks):
                 yield {"type": "input_json_delta", "partial_json": piece}
-
-

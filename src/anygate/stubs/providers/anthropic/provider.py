@@ -11,7 +11,7 @@ from anygate.stubs.providers.fields import FieldFault, read_fields
 from anygate.stubs.providers.outcome import Json, Outcome, build_json
 from anygate.stubs.providers.provider import INVALID_KEY, Provider, Route
 from anygate.stubs.providers.rejection import Rejection
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 _VERSIONS = ("2023-06-01", "2023-01-01")
 _MODELS = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")

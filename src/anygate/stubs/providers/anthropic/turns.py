@@ -25,8 +25,10 @@ def check_turns(messages: list[Message], *, thinks: bool) -> None:
     called: set[str] = set()
     for index, message in enumerate(messages):
         if not message.content and index < len(messages) - 1:
-            raise reject(f"messages.{index}: all messages must have non-empty content except for the optional final "
-                         "assistant message")
+            raise reject(
+                f"messages.{index}: all messages must have non-empty content except for the optional final "
+                "assistant message"
+            )
         if not message.content and message.role == "user":
             raise reject(f"messages.{index}: user messages must have non-empty content")
         if message.role == "system":

@@ -14,7 +14,7 @@ from anygate.stubs.providers.openai.responses import answer_response, count_inpu
 from anygate.stubs.providers.outcome import Outcome, encode
 from anygate.stubs.providers.provider import INVALID_KEY, Endpoint, Route
 from anygate.stubs.providers.rejection import Rejection
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?|preview|latest|v1")
 _DEPLOYED: dict[str, Callable[[Call, str], Outcome]] = {

@@ -10,7 +10,7 @@ from anygate.stubs.providers.call import Call
 from anygate.stubs.providers.fields import FieldFault
 from anygate.stubs.providers.provider import INVALID_KEY, Provider, Route
 from anygate.stubs.providers.rejection import Rejection
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 _SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/,]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request, *"

@@ -56,7 +56,9 @@ def reject_field(fault: FieldFault, call: Call) -> Rejection:
             return reject(f"Invalid value at '{place}' (TYPE_ENUM), \"{fault.got}\"")
         case "low" | "high" | "short" | "long":
             bound = "at least" if fault.kind in ("low", "short") else "at most"
-            return reject(f"* GenerateContentRequest.{place}: {place} must be {bound} {fault.expected}, got {fault.got}")
+            return reject(
+                f"* GenerateContentRequest.{place}: {place} must be {bound} {fault.expected}, got {fault.got}"
+            )
         case _ if not fault.got:
             return reject(f"Invalid value at '{place}': the value does not match the expected format.")
         case _:

@@ -165,7 +165,7 @@ class SafetySetting(Fields):
 class GenerateRequest(Fields, rename="camel"):
     """The body of generateContent."""
 
-    contents: list[Content] = []
+    contents: list[Content] = msgspec.field(default_factory=list)
     system_instruction: Content | None = None
     tools: list[Tool] | None = None
     tool_config: ToolConfig | None = None
@@ -182,7 +182,7 @@ class GenerateRequest(Fields, rename="camel"):
 class CountRequest(Fields, rename="camel"):
     """The body of countTokens."""
 
-    contents: list[Content] = []
+    contents: list[Content] = msgspec.field(default_factory=list)
     generate_content_request: GenerateRequest | None = None
     system_instruction: Content | None = None
     tools: list[Tool] | None = None

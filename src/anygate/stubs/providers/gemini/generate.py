@@ -91,7 +91,8 @@ def stream_generate(call: Call, model: str, cache: PrefixCache) -> Stream:
         return Stream(parts, _SSE, b"data: " + failure + b"\r\n\r\n", _GARBAGE)
     framed = [b"[" if index == 0 else b",\r\n" for index in range(len(answers))]
     pieces = [mark + encode(answer) for mark, answer in zip(framed, answers, strict=True)]
-    return Stream((*pieces, b"]"), "application/json; charset=UTF-8", b",\r\n" + failure + b"]", b',\r\n{"candidates":')
+    ending = b",\r\n" + failure + b"]"
+    return Stream((*pieces, b"]"), "application/json; charset=UTF-8", ending, b',\r\n{"candidates":')
 
 
 def count(call: Call, model: str) -> Unary:
@@ -112,8 +113,8 @@ def refuse_unknown_model(model: str, call: Call) -> None:
     if "/publishers/" in call.path:
         name = call.path.partition("/projects/")[2].rpartition(":")[0]
         message = (
-            f"Publisher Model `projects/{name}` was not found or your project does not have access to it. Please ensure "
-            "you are using a valid model version."
+            f"Publisher Model `projects/{name}` was not found or your project does not have access to it. Please "
+            "ensure you are using a valid model version."
         )
         raise reject(message, 404)
     method = call.path.rpartition(":")[2]

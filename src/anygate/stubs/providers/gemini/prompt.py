@@ -108,7 +108,9 @@ def _check_turns(contents: list[Content], model: str) -> None:
             raise reject(f"* {path}.parts: contents.parts must not be empty.\n")
         for place, part in enumerate(content.parts):
             if sum(getattr(part, kind) is not None for kind in _ONE_OF) != 1:
-                raise reject(f"* {path}.parts[{place}].data: required oneof field 'data' must have one initialized field\n")
+                raise reject(
+                    f"* {path}.parts[{place}].data: required oneof field 'data' must have one initialized field\n"
+                )
         answers = sum(part.function_response is not None for part in content.parts)
         if answers != calls and (answers or calls):
             raise reject(
@@ -193,9 +195,7 @@ def _read_config(config: GenerationConfig, prompt: Prompt) -> None:
         raise reject("response_schema and response_json_schema must not be set both.")
     if schema is not None:
         if config.response_mime_type not in ("application/json", "text/x.enum"):
-            raise reject(
-                "Response schema is only supported with response mime type application/json or text/x.enum."
-            )
+            raise reject("Response schema is only supported with response mime type application/json or text/x.enum.")
         if config.response_mime_type == "application/json":
             prompt.schema = schema
     elif config.response_mime_type == "application/json":

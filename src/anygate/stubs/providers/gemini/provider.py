@@ -10,7 +10,7 @@ from anygate.stubs.providers.gemini import embeddings, errors, generate
 from anygate.stubs.providers.outcome import Json, Outcome, build_json
 from anygate.stubs.providers.provider import INVALID_KEY, Endpoint, Provider, Route
 from anygate.stubs.providers.rejection import Rejection
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 _MODELS = ("gemini-2.5-flash", "gemini-2.5-pro", "gemini-3-pro-preview", "gemini-embedding-001")
 

@@ -18,9 +18,9 @@ from anygate.stubs.providers.gemini import embeddings, errors
 from anygate.stubs.providers.gemini.generate import refuse_unknown_model
 from anygate.stubs.providers.gemini.provider import Gemini, call_model
 from anygate.stubs.providers.outcome import Outcome, build_json
-from anygate.stubs.providers.provider import INVALID_KEY, Route
+from anygate.stubs.providers.provider import INVALID_KEY
 from anygate.stubs.providers.rejection import Rejection
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 _VERSION = r"/v1(?:beta1)?/projects/[^/]+/locations/[^/]+/publishers/"
 _COUNTING_MODEL = "count-tokens"
@@ -47,10 +47,12 @@ class VertexAI(Gemini):
         kind, _, token = call.headers.get("authorization", "").partition(" ")
         key = call.headers.get("x-goog-api-key") or (token.strip() if kind.lower() == "bearer" else "")
         if not key or key == INVALID_KEY:
-            what = "is missing required authentication credential" if not key else "had invalid authentication credentials"
+            what = (
+                "is missing required authentication credential" if not key else "had invalid authentication credentials"
+            )
             message = (
-                f"Request {what}. Expected OAuth 2 access token, login cookie or other valid authentication credential. "
-                "See https://developers.google.com/identity/sign-in/web/devconsole-project."
+                f"Request {what}. Expected OAuth 2 access token, login cookie or other valid authentication "
+                "credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
             )
             raise errors.reject(message, 401, "CREDENTIALS_MISSING" if not key else "ACCESS_TOKEN_TYPE_UNSUPPORTED")
 

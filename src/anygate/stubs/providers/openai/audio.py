@@ -83,8 +83,21 @@ def answer_translation(call: Call, deployment: str | None = None) -> Outcome:
 
 def _make_sound(text: str) -> bytes:
     samples = bytes(2 * _SAMPLES * len(text))
-    head = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVEfmt ", 16, 1, 1, 24_000, 48_000, 2, 16,
-                       b"data", len(samples))
+    head = struct.pack(
+        "<4sI8sIHHIIHH4sI",
+        b"RIFF",
+        36 + len(samples),
+        b"WAVEfmt ",
+        16,
+        1,
+        1,
+        24_000,
+        48_000,
+        2,
+        16,
+        b"data",
+        len(samples),
+    )
     return head + samples
 
 

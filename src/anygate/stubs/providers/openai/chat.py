@@ -61,9 +61,7 @@ def refuse_unknown_model(model: str) -> None:
         raise reject_model(model)
 
 
-def build_usage(
-    prompt: Prompt, completions: tuple[Completion, ...], cache: PrefixCache, *, named: bool
-) -> Json:
+def build_usage(prompt: Prompt, completions: tuple[Completion, ...], cache: PrefixCache, *, named: bool) -> Json:
     """Return the usage; a prompt cache key lets short prompts be cached as well."""
     marked = any(segment.is_marked for segment in prompt.segments)
     automatic = None if marked else 1 if named else _CACHED_FROM
@@ -171,5 +169,3 @@ def _stream_choice(answer: ChatAnswer, index: int, completion: Completion) -> It
         for piece in split_text(completion.text, answer.call.orders.chunks):
             yield chunk({"content": piece}, None, build_logprobs(answer.request, piece))
     yield chunk({}, _FINISH[completion.stop])
-
-

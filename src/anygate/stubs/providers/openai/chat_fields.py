@@ -262,9 +262,7 @@ class ChatRequest(Fields):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    tool_choice: (
-        Literal["none", "auto", "required"] | FunctionChoice | CustomChoice | AllowedChoice | None
-    ) = None
+    tool_choice: Literal["none", "auto", "required"] | FunctionChoice | CustomChoice | AllowedChoice | None = None
     tools: Annotated[list[FunctionTool | CustomTool], Meta(max_length=128)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None

@@ -59,8 +59,7 @@ def _check_model(request: ChatRequest) -> None:
         raise reject("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
     if _REASONING.match(request.model) and request.max_tokens is not None:
         message = (
-            "Unsupported parameter: 'max_tokens' is not supported with this model. "
-            "Use 'max_completion_tokens' instead."
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
         )
         raise reject(message, "max_tokens", "unsupported_parameter")
     if request.top_logprobs is not None and not request.logprobs:
@@ -70,8 +69,7 @@ def _check_model(request: ChatRequest) -> None:
         raise reject(message, "tool_choice")
     if request.parallel_tool_calls is not None and not request.tools:
         message = (
-            "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are "
-            "specified."
+            "Invalid value for 'parallel_tool_calls': 'parallel_tool_calls' is only allowed when 'tools' are specified."
         )
         raise reject(message, "parallel_tool_calls")
 
@@ -192,8 +190,7 @@ def _read_limits(request: ChatRequest, prompt: Prompt) -> None:
     elif isinstance(wanted, JsonFormat):
         if not any("json" in segment.text.lower() for segment in prompt.segments):
             message = (
-                "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
-                "'json_object'."
+                "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
             )
             raise reject(message, "messages")
         prompt.is_json = True

@@ -45,8 +45,7 @@ def reject_missing(path: str) -> Rejection:
 def reject_empty(path: str, least: str = "1") -> Rejection:
     """Return the error of a list without members."""
     message = (
-        f"Invalid '{path}': empty array. Expected an array with minimum length {least}, but got an empty array "
-        "instead."
+        f"Invalid '{path}': empty array. Expected an array with minimum length {least}, but got an empty array instead."
     )
     return reject(message, path, "empty_array")
 

@@ -12,7 +12,7 @@ from anygate.stubs.providers.openai.images import answer_image
 from anygate.stubs.providers.openai.responses import answer_response, count_input
 from anygate.stubs.providers.provider import INVALID_KEY, Provider, Route
 from anygate.stubs.providers.rejection import Rejection
-from anygate.stubs.providers.vendor import Vendor
+from anygate.stubs.vendor import Vendor
 
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "

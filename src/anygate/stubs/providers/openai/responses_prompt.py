@@ -115,8 +115,10 @@ def _read_message(item: MessageItem, prompt: Prompt, path: str) -> None:
         is_output = isinstance(part, OutputText | OutputRefusal)
         if is_output != (item.role == "assistant"):
             kind = str(part.__struct_config__.tag)
-            known = "'output_text' and 'refusal'" if item.role == "assistant" else (
-                "'input_text', 'input_image', and 'input_file'"
+            known = (
+                "'output_text' and 'refusal'"
+                if item.role == "assistant"
+                else ("'input_text', 'input_image', and 'input_file'")
             )
             message = f"Invalid value: '{kind}'. Supported values are: {known}."
             raise reject(message, place, "invalid_value")
