@@ -37,7 +37,8 @@ def check(
     sources = load_sources(path, report, stdin=sys.stdin.buffer)
     result = compile_sources(sources)
     report.extend(result.diagnostics)
-    found = report.diagnostics
+    # Where endpoints are is a matter of running: manifests for a cluster leave it to the cluster.
+    found = [one for one in report.diagnostics if one.rule != "no-endpoints"]
     _print(found, format, len(sources), len(result.outcomes))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return 1 if any(one.severity in failing for one in found) else 0
