@@ -4,7 +4,6 @@ import json
 import os
 import zlib
 
-import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -233,7 +232,8 @@ HEADERS = st.dictionaries(st.text("abc:-", min_size=1, max_size=9), st.text(max_
 @settings(max_examples=100 * FACTOR, deadline=None)
 @given(st.lists(st.tuples(HEADERS, st.binary(max_size=50)), max_size=5), st.integers(1, 30))
 def test_frames_by_botocore(frames, size):
-    eventstream = pytest.importorskip("botocore.eventstream")
+    from botocore import eventstream
+
     raw = b"".join(encode_frame(headers, payload) for headers, payload in frames)
     oracle, decoder = eventstream.EventStreamBuffer(), FrameDecoder()
     ours, theirs = [], []

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from anygate.diagnostics import Report, SourceFile
-from anygate.manifests.yaml import ChunkCache, parse_documents
+from anygate.manifests.chunk_cache import ChunkCache
+from anygate.manifests.yaml import parse_documents
 
 
 def parse(text, name="in.yaml", cache=None):
