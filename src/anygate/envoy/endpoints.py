@@ -19,6 +19,9 @@ def is_address(host: str) -> bool:
     return True
 
 
+_TOTAL_WEIGHT = 2**32 - 1
+
+
 def needs_dns(backend: Backend) -> bool:
     """Whether any endpoint is a name, which EDS cannot carry."""
     return any(
@@ -29,6 +32,8 @@ def needs_dns(backend: Backend) -> bool:
 def build_load_assignment(name: str, groups: tuple[EndpointGroup, ...]) -> Any:
     """Build a ClusterLoadAssignment. A group of weight 0 has no weight, so only existing sessions reach it."""
     weighted = len(groups) > 1
+    # Envoy refuses weights whose sum is beyond 32 bits.
+    scale = max(1, -(-sum(group.weight for group in groups) // _TOTAL_WEIGHT))
     return build(
         "envoy.config.endpoint.v3.ClusterLoadAssignment",
         cluster_name=name,
@@ -36,12 +41,16 @@ def build_load_assignment(name: str, groups: tuple[EndpointGroup, ...]) -> Any:
             {
                 "locality": _locality(groups, position),
                 "lb_endpoints": [_lb_endpoint(endpoint) for endpoint in group.endpoints],
-                "load_balancing_weight": uint32(group.weight or None) if weighted else None,
+                "load_balancing_weight": _weight(group.weight, scale) if weighted else None,
                 "priority": group.priority,
             }
             for position, group in enumerate(groups)
         ],
     )
+
+
+def _weight(weight: int, scale: int) -> Any:
+    return uint32(max(1, weight // scale)) if weight else None
 
 
 def _locality(groups: tuple[EndpointGroup, ...], position: int) -> dict[str, Any] | None:

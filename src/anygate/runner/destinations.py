@@ -225,7 +225,7 @@ def _member_groups(
         if chosen[name].kind in ("real", "none"):
             groups.extend(own)
             continue
-        pattern = own[0] if own else EndpointGroup(zone=f"{number}/")
         endpoint = _endpoint(plain[name], chosen, resolutions, stubs)
-        groups.append(msgspec.structs.replace(pattern, endpoints=(endpoint,)))
+        weight = sum(group.weight for group in own)
+        groups.append(msgspec.structs.replace(own[0], endpoints=(endpoint,), weight=weight))
     return tuple(groups)

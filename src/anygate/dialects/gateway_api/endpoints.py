@@ -51,4 +51,6 @@ def _port_number(ports: Iterable[EndpointPort], port: ServicePort) -> int | None
 
 
 def _grouped(zones: dict[str, list[Endpoint]]) -> tuple[EndpointGroup, ...]:
-    return tuple(EndpointGroup(endpoints=tuple(dict.fromkeys(zones[zone])), zone=zone) for zone in sorted(zones))
+    """Groups by zone, weighted by their size so that every endpoint gets the same share."""
+    distinct = {zone: tuple(dict.fromkeys(zones[zone])) for zone in sorted(zones)}
+    return tuple(EndpointGroup(endpoints=found, zone=zone, weight=len(found)) for zone, found in distinct.items())

@@ -40,15 +40,11 @@ def read_envoy_backend(
 
 
 def _by_zone(written: tuple[BackendEndpoint, ...], endpoints: tuple[Endpoint, ...]) -> tuple[EndpointGroup, ...]:
-    zones = sorted({one.zone or "" for one in written})
+    zones: dict[str, list[Endpoint]] = {}
+    for one, endpoint in zip(written, endpoints, strict=True):
+        zones.setdefault(one.zone or "", []).append(endpoint)
     return tuple(
-        EndpointGroup(
-            endpoints=tuple(
-                endpoint for one, endpoint in zip(written, endpoints, strict=True) if (one.zone or "") == zone
-            ),
-            zone=zone,
-        )
-        for zone in zones
+        EndpointGroup(endpoints=tuple(found), zone=zone, weight=len(found)) for zone, found in sorted(zones.items())
     )
 
 

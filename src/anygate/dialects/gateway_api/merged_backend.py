@@ -4,13 +4,15 @@ Session persistence must beat weights (GEP-1619), and fallback backends wait unt
 endpoints in one cluster, with the weights on its localities.
 """
 
+from math import lcm
+
 import msgspec
 
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.context import Context
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.manifests.object import Manifest
-from anygate.model.backend import Backend
+from anygate.model.backend import Backend, EndpointGroup
 from anygate.model.route import BackendTarget, Forward, HttpRule
 
 
@@ -59,16 +61,19 @@ def _trait(backend: Backend) -> tuple[object, ...]:
 
 def _join(name: str, targets: tuple[BackendTarget, ...], known: dict[str, Backend], rule: HttpRule) -> Backend:
     first = known[targets[0].backend]
+    sizes = [max(1, sum(group.weight for group in known[target.backend].groups)) for target in targets]
+    whole = lcm(*sizes)
     groups = []
-    for number, target in enumerate(targets):
+    for number, (target, size) in enumerate(zip(targets, sizes, strict=True)):
         backend = known[target.backend]
-        for group in backend.groups:
-            # A locality is a target here, so its zone carries the target's number to keep two apart.
+        # A target without endpoints keeps its place and weight, for a stub may stand in for it.
+        for group in backend.groups or (EndpointGroup(),):
+            # A locality is a target's zone here, so its name carries the target's number to keep two apart.
             groups.append(
                 msgspec.structs.replace(
                     group,
                     zone=f"{number}/{group.zone}",
-                    weight=target.weight,
+                    weight=target.weight * group.weight * (whole // size),
                     priority=1 if backend.fallback else 0,
                 )
             )
