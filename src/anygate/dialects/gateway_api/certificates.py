@@ -9,6 +9,9 @@ from anygate.manifests.kind import Kind
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.tls import Authorities, Certificate
 
+_SHORTEST_RSA = 2048
+_CURVES = ("secp256r1", "secp384r1", "secp521r1")
+
 
 def read_certificate(context: Context, reference: object, source: ObjectRef) -> str | Fault:
     """The name of the model's `Certificate` for a Secret reference made by `source`."""
@@ -147,4 +150,17 @@ def _check_pair(chain: Sensitive, key: Sensitive) -> str:
         return "holds no unencrypted PEM private key in tls.key"
     wanted = certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     held = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return "" if wanted == held else "holds a certificate and a key that do not belong together"
+    if wanted != held:
+        return "holds a certificate and a key that do not belong together"
+    return _check_strength(private)
+
+
+def _check_strength(private: object) -> str:
+    """Why Envoy would not load a key: BoringSSL takes RSA from 2048 bits on and three curves, tried on 1.40."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if isinstance(private, rsa.RSAPrivateKey) and private.key_size < _SHORTEST_RSA:
+        return f"holds an RSA key of {private.key_size} bits; Envoy takes {_SHORTEST_RSA} or more"
+    if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name not in _CURVES:
+        return f"holds a key on the curve {private.curve.name}; Envoy takes P-256, P-384 and P-521"
+    return ""
