@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import anthropic
@@ -391,7 +391,8 @@ async def test_bedrock_stream_with_tools(start: Start) -> None:
     def talk() -> None:
         client = connect_bedrock(url)
         messages: list[Any] = [{"role": "user", "content": [{"text": "call get_weather"}]}]
-        events = list(client.converse_stream(messages=messages, **options)["stream"])
+        with closing(client.converse_stream(messages=messages, **options)["stream"]) as stream:
+            events = list(stream)
         kinds = [next(iter(event)) for event in events]
         assert kinds[0] == "messageStart"
         assert kinds[-2:] == ["messageStop", "metadata"]
@@ -424,7 +425,8 @@ async def test_bedrock_invoke(start: Start) -> None:
         with whole["body"] as content:
             assert json.loads(content.read())["content"][0]["text"] == "You said: hello"
         stream = client.invoke_model_with_response_stream(modelId=CLAUDE_ON_AWS, body=json.dumps(body))
-        events = [json.loads(event["chunk"]["bytes"]) for event in stream["body"]]
+        with closing(stream["body"]) as body_stream:
+            events = [json.loads(event["chunk"]["bytes"]) for event in body_stream]
         assert events[0]["type"] == "message_start"
         assert events[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == 4
         titan = client.invoke_model(modelId="amazon.titan-embed-text-v2:0", body='{"inputText":"x","dimensions":256}')
@@ -452,7 +454,7 @@ async def test_bedrock_stream_error(start: Start) -> None:
         client.meta.events.register("before-sign.bedrock-runtime.ConverseStream", order)
         messages = [{"role": "user", "content": [{"text": "x"}]}]
         stream = client.converse_stream(modelId=CLAUDE_ON_AWS, messages=messages)["stream"]
-        with pytest.raises(EventStreamError, match="modelStreamErrorException"):
+        with closing(stream), pytest.raises(EventStreamError, match="modelStreamErrorException"):
             list(stream)
         client.close()
 
@@ -469,7 +471,7 @@ async def talk_to_gemini(client: genai.Client) -> None:
     try:
         answer = await aio.models.generate_content(
             model="gemini-3-pro-preview",
-            contents=[types.Part.from_bytes(data=PNG, mime_type="image/png"), "see"],  # type: ignore[arg-type]
+            contents=[types.Part.from_bytes(data=PNG, mime_type="image/png"), "see"],
             config={"thinking_config": {"include_thoughts": True}},
         )
         assert answer.text == f"You said: see I received: image/png ({len(PNG)} bytes)."
@@ -510,16 +512,18 @@ async def talk_to_gemini(client: genai.Client) -> None:
 
 async def test_gemini(start: Start) -> None:
     _, url = await start("gemini")
-    await talk_to_gemini(genai.Client(api_key="k", http_options=types.HttpOptions(base_url=url)))
+    async with httpx2.AsyncClient() as http:
+        options = types.HttpOptions(base_url=url, httpx_async_client=http)
+        await talk_to_gemini(genai.Client(api_key="k", http_options=options))
 
 
 async def test_vertex(start: Start) -> None:
     _, url = await start("vertex-ai")
-    options = types.HttpOptions(base_url=url)
     credentials = Credentials(token="t")  # type: ignore[no-untyped-call]
-    await talk_to_gemini(
-        genai.Client(vertexai=True, project="p", location="us-central1", credentials=credentials, http_options=options)
-    )
+    async with httpx2.AsyncClient() as http:
+        options = types.HttpOptions(base_url=url, httpx_async_client=http)
+        where: Any = {"project": "p", "location": "us-central1", "credentials": credentials}
+        await talk_to_gemini(genai.Client(vertexai=True, http_options=options, **where))
 
 
 async def test_claude_on_vertex(start: Start) -> None:

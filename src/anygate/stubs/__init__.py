@@ -3,8 +3,10 @@
 from anygate.stubs.request_log import RequestRecord
 from anygate.stubs.stub import Address, EchoStub, Kind, UdpAddress, UnixAddress
 from anygate.stubs.stub_set import StubSet, StubSpec
+from anygate.stubs.vendor import VENDORS, Vendor
 
 __all__ = [
+    "VENDORS",
     "Address",
     "EchoStub",
     "Kind",
@@ -13,4 +15,5 @@ __all__ = [
     "StubSpec",
     "UdpAddress",
     "UnixAddress",
+    "Vendor",
 ]

@@ -85,3 +85,18 @@ def test_a_placement_moves_redirects_between_the_ports_of_a_gateway() -> None:
     sockets = {"default/gw/80": Socket("127.0.0.1", 10080), "default/gw/443": Socket("127.0.0.1", 10443)}
     found = parsed(build(asked, Placement(sockets=sockets)).snapshot, ROUTES)["default/gw/80"]
     assert [each.redirect.port_redirect for each in found.virtual_hosts[0].routes] == [10443]
+
+
+def test_virtual_hosts_of_equal_routes_are_not_built_again() -> None:
+    cache = BuildCache()
+    build(_model("/a", "/b"), cache=cache)
+    first = [sheet._hosts for sheet in cache.sheets.values() if sheet._hosts]
+    build(_model("/a", "/b"), cache=cache)
+    second = [sheet._hosts for sheet in cache.sheets.values() if sheet._hosts]
+    assert [{name: id(host) for name, host in each.items()} for each in second] == [
+        {name: id(host) for name, host in each.items()} for each in first
+    ]
+    assert second != []
+    build(_model("/a", "/c"), cache=cache)
+    third = [sheet._hosts for sheet in cache.sheets.values() if sheet._hosts]
+    assert third != second

@@ -3,9 +3,11 @@ import os
 
 import pytest
 
-from anygate.diagnostics import Report
+from anygate.diagnostics import Report, SourceFile
 from anygate.errors import AnygateError, EnvironmentProblem, InternalError, UsageError
-from anygate.manifests import load_sources, parse_sources
+from anygate.manifests import ChunkCache, load_sources, parse_sources
+from anygate.manifests import load as load_module
+from anygate.manifests.load import FileCache
 
 
 def load(*paths, stdin=None):
@@ -117,3 +119,54 @@ def test_large_files_are_not_read(tmp_path):
     sources, (found,) = load(tmp_path / "big.yaml")
     assert sources == ()
     assert (found.rule, found.message) == ("file-too-large", "file is larger than 50 MB")
+
+
+def test_a_cache_opens_only_what_may_have_changed(folder, monkeypatch):
+    old, new = folder / "a.yml", folder / "b.yaml"
+    for path in folder.rglob("*"):
+        os.utime(path, ns=(0, 0))
+    # A change time cannot be set; every file counts as old but for one.
+    monkeypatch.setattr(load_module, "_SETTLED_NS", -10_000_000_000)
+    cache = FileCache()
+    first = load_sources(["in"], Report(), cache=cache)
+    opened = []
+    read = load_module._read_limited
+    monkeypatch.setattr(load_module, "_read_limited", lambda name, **more: opened.append(name) or read(name, **more))
+    again = load_sources(["in"], Report(), cache=cache)
+    assert opened == []
+    assert [id(one) for one in again] == [id(one) for one in first]
+    new.write_text("# changed\n")
+    changed = load_sources(["in"], Report(), cache=cache)
+    assert opened == ["in/b.yaml"]
+    assert [one.text for one in changed] == ["# a.yml\n", "# changed\n", "# sub/c.json\n", "# sub.yaml\n"]
+    old.unlink()
+    assert [one.name for one in load_sources(["in"], Report(), cache=cache)] == [one.name for one in changed[1:]]
+
+
+def test_a_file_that_was_just_written_is_read_again(folder):
+    cache = FileCache()
+    path = folder / "a.yml"
+    (first,) = load_sources([str(path)], Report(), cache=cache)
+    before = path.stat()
+    path.write_text("# b.yml\n")
+    # The second write came within the same tick of the clock.
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (second,) = load_sources([str(path)], Report(), cache=cache)
+    assert (first.text, second.text) == ("# a.yml\n", "# b.yml\n")
+    (third,) = load_sources([str(path)], Report(), cache=cache)
+    assert third is second
+
+
+def test_a_file_that_did_not_change_is_not_parsed_again():
+    cache, report = ChunkCache(), Report()
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\n"
+    files = [SourceFile("a", text % "one"), SourceFile("b", (text % "two") + "---\nkind: [\n")]
+    first = parse_sources(files, report, cache)
+    repeated = Report()
+    second = parse_sources([SourceFile("a", text % "other"), SourceFile("b", files[1].text)], repeated, cache)
+    assert second.objects[1] is first.objects[1]
+    assert [one.name for one in second] == ["other", "two"]
+    assert [str(one) for one in repeated.diagnostics] == [str(one) for one in report.diagnostics] != []
+    # The documents of a file that was taken over are still known when it does change.
+    third = parse_sources([SourceFile("b", files[1].text + "---\n")], Report(), cache)
+    assert third.objects[0].value is first.objects[1].value

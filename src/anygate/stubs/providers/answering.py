@@ -72,7 +72,7 @@ def _obey(orders: Orders, outcome: Outcome, headers: Headers, status: int | None
         parts = _spoil(parts, outcome)
     if orders.fail is not None:
         parts = (*parts[: orders.fail], outcome.failure)
-    cut = orders.cut is not None and orders.cut < len(parts)
+    cut = orders.cut is not None and orders.cut <= len(parts)
     return Answer(status, headers, parts=_cut(parts, orders) if cut else parts, is_cut=cut, delay=orders.delay)
 
 
@@ -84,7 +84,7 @@ def _send_whole(orders: Orders, outcome: Unary, headers: Headers, status: int) -
     if orders.cut is None:
         return whole
     pieces = _split(body, orders.chunks or 2)
-    return Answer(status, headers, parts=pieces[: orders.cut], is_cut=orders.cut < len(pieces), delay=orders.delay)
+    return Answer(status, headers, parts=pieces[: orders.cut], is_cut=orders.cut <= len(pieces), delay=orders.delay)
 
 
 def _split(body: bytes, count: int) -> tuple[bytes, ...]:
@@ -100,7 +100,7 @@ def _spoil(parts: tuple[bytes, ...], stream: Stream) -> tuple[bytes, ...]:
 def _cut(parts: tuple[bytes, ...], orders: Orders) -> tuple[bytes, ...]:
     assert orders.cut is not None
     kept = parts[: orders.cut]
-    if orders.garbage:  # both together: the connection ends inside a frame
+    if orders.garbage and orders.cut < len(parts):  # both together: the connection ends inside a frame
         torn = parts[orders.cut]
         kept = (*kept, torn[: len(torn) // 2])
     return kept

@@ -59,6 +59,8 @@ def describe_fault(fault: FieldFault) -> str:
                 f'messages: Unexpected role "{fault.got}". Allowed roles are "user" or "assistant". For system '
                 "instructions, use the top-level `system` parameter."
             )
+        case "value" if fault.field != "type":
+            return f"{place}: Input should be one of the values that the API documents, got '{fault.got}'"
         case "value":
             return f"{place}: Input tag or value '{fault.got}' found using 'type' does not match any of the expected"
         case _ if not fault.got:

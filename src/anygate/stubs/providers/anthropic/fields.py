@@ -261,14 +261,14 @@ class ModelCountRequest(CountRequest, kw_only=True):
 class BedrockRequest(Sampling, kw_only=True):
     """The body on Bedrock: the model and the streaming are in the path."""
 
-    anthropic_version: Literal["bedrock-2023-05-31"]
+    anthropic_version: Literal["bedrock-2023-05-31", "2026-10-21"]
     anthropic_beta: list[str] | None = None
 
 
 class VertexRequest(Sampling, kw_only=True):
     """The body on Vertex: the model is in the path."""
 
-    anthropic_version: Literal["vertex-2023-10-16"]
+    anthropic_version: Literal["vertex-2023-10-16", "2026-10-21"]
     anthropic_beta: list[str] | None = None
     stream: bool | None = None
 

@@ -6,6 +6,7 @@ from anygate.stubs.providers.anthropic import errors
 from anygate.stubs.providers.anthropic.fields import COUNT, MESSAGES
 from anygate.stubs.providers.anthropic.messages import answer_messages, refuse_unknown_model, stream_message
 from anygate.stubs.providers.anthropic.prompt import read_prompt
+from anygate.stubs.providers.anthropic.versions import VERSIONS, check_version
 from anygate.stubs.providers.call import Call
 from anygate.stubs.providers.fields import FieldFault, read_fields
 from anygate.stubs.providers.outcome import Json, Outcome, build_json
@@ -13,7 +14,6 @@ from anygate.stubs.providers.provider import INVALID_KEY, Provider, Route
 from anygate.stubs.providers.rejection import Rejection
 from anygate.stubs.vendor import Vendor
 
-_VERSIONS = ("2023-06-01", "2023-01-01")
 _MODELS = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5")
 
 
@@ -39,6 +39,7 @@ class Anthropic(Provider):
     def check_credentials(self, call: Call) -> None:
         """Require an API key or an OAuth token."""
         kind, _, token = call.headers.get("authorization", "").partition(" ")
+        # Where both are sent the API key counts.
         key = call.headers.get("x-api-key", "").strip() or (token.strip() if kind.lower() == "bearer" else "")
         if not key:
             raise errors.reject("x-api-key header is required", 401)
@@ -74,23 +75,26 @@ class Anthropic(Provider):
         )
 
     def _answer(self, call: Call) -> Outcome:
-        _require_version(call)
+        version = _require_version(call)
         request = read_fields(call.body, MESSAGES)
+        check_version(request, version)
         message = answer_messages(call, request, request.model, self.cache)
         return stream_message(message, call.orders.chunks) if request.stream else build_json(message)
 
 
-def _require_version(call: Call) -> None:
+def _require_version(call: Call) -> str:
     version = call.headers.get("anthropic-version")
     if version is None:
         raise errors.reject("anthropic-version: header is required")
-    if version not in _VERSIONS:
+    if version not in VERSIONS:
         raise errors.reject(f'anthropic-version: "{version}" is not a valid version')
+    return version
 
 
 def _count(call: Call) -> Outcome:
-    _require_version(call)
+    version = _require_version(call)
     request = read_fields(call.body, COUNT)
+    check_version(request, version)
     refuse_unknown_model(request.model)
     return build_json({"input_tokens": read_prompt(request, request.model).tokens})
 

@@ -18,7 +18,7 @@ class S3Location(Fields, rename="camel"):
 class Source(Fields, rename="camel"):
     """Where content is; one of them is set."""
 
-    bytes: bytes | None = None
+    content_bytes: bytes | None = msgspec.field(default=None, name="bytes")
     s3_location: S3Location | None = None
     text: str | None = None
     content: list[Any] | None = None

@@ -10,6 +10,7 @@ from anygate.stubs.providers.anthropic.errors import describe_fault
 from anygate.stubs.providers.anthropic.fields import BEDROCK, BedrockRequest
 from anygate.stubs.providers.anthropic.messages import answer_messages, list_events
 from anygate.stubs.providers.anthropic.prompt import read_prompt as read_claude_prompt
+from anygate.stubs.providers.anthropic.versions import check_version
 from anygate.stubs.providers.bedrock.converse import refuse_unknown_model, wrap_chunk
 from anygate.stubs.providers.bedrock.errors import reject
 from anygate.stubs.providers.bedrock.fields import COUNT_TOKENS, TITAN
@@ -80,7 +81,7 @@ def _ask_claude(call: Call, model: str, cache: PrefixCache) -> Json:
 
 def _read_claude(body: bytes) -> BedrockRequest:
     try:
-        return read_fields(body, BEDROCK)
+        request = read_fields(body, BEDROCK)
     except FieldFault as fault:
         if fault.kind == "unknown" and "." not in fault.path:
             raise reject(
@@ -90,6 +91,11 @@ def _read_claude(body: bytes) -> BedrockRequest:
         if fault.kind == "malformed":
             raise reject("Malformed input request, please reformat your input and try again.") from None
         raise reject(describe_fault(fault)) from None
+    try:
+        check_version(request, request.anthropic_version)
+    except Rejection as rejection:
+        raise reject(rejection.message) from None
+    return request
 
 
 def _embed(call: Call, model: str) -> Unary:

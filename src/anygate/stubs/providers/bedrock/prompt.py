@@ -125,10 +125,10 @@ def _read_result(result: ToolResult, prompt: Prompt) -> str:
 
 
 def _attach(prompt: Prompt, kind: str, source: Source) -> None:
-    if source.bytes is not None:
-        if kind.startswith("image/") and len(source.bytes) > _LARGEST_IMAGE:
+    if source.content_bytes is not None:
+        if kind.startswith("image/") and len(source.content_bytes) > _LARGEST_IMAGE:
             raise reject_model_error("image exceeds 3.75 MB maximum")
-        prompt.attach(kind, source.bytes.hex(), len(source.bytes))
+        prompt.attach(kind, source.content_bytes.hex(), len(source.content_bytes))
     elif source.s3_location is not None:
         prompt.attach(kind, source.s3_location.uri)
     elif source.text is not None or source.content is not None:

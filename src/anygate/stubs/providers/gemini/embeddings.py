@@ -4,10 +4,10 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embed
 """
 
 from anygate.stubs.providers.call import Call
-from anygate.stubs.providers.fields import read_fields
 from anygate.stubs.providers.gemini.errors import reject
 from anygate.stubs.providers.gemini.fields import BATCH, EMBED, PREDICT, EmbedRequest
 from anygate.stubs.providers.gemini.generate import refuse_unknown_model
+from anygate.stubs.providers.gemini.proto_json import read_message
 from anygate.stubs.providers.outcome import Json, Unary, build_json
 from anygate.stubs.providers.tokens import ATTACHMENT_TOKENS, count_tokens
 from anygate.stubs.providers.vectors import make_vector
@@ -19,7 +19,7 @@ _PREDICTED_DIMENSIONS = 768
 def embed(call: Call, model: str) -> Unary:
     """Answer `:embedContent`."""
     refuse_unknown_model(model, call)
-    request = read_fields(call.body, EMBED)
+    request = read_message(call.body, EMBED)
     vector, tokens = _embed(request)
     answer: Json = {"embedding": {"values": vector}}
     if "/publishers/" in call.path:
@@ -30,7 +30,7 @@ def embed(call: Call, model: str) -> Unary:
 def embed_batch(call: Call, model: str) -> Unary:
     """Answer `:batchEmbedContents`."""
     refuse_unknown_model(model, call)
-    requests = read_fields(call.body, BATCH).requests
+    requests = read_message(call.body, BATCH).requests
     if not requests:
         raise reject("* BatchEmbedContentsRequest.requests: requests is not specified\n")
     return build_json({"embeddings": [{"values": _embed(request)[0]} for request in requests]})
@@ -41,7 +41,7 @@ def predict(call: Call, model: str) -> Unary:
     refuse_unknown_model(model, call)
     if "embedding" not in model:
         raise reject(f"{model} is not supported for predict.")
-    request = read_fields(call.body, PREDICT)
+    request = read_message(call.body, PREDICT)
     if model.startswith("gemini-embedding") and len(request.instances) > 1:
         raise reject(f"The request with {len(request.instances)} instances exceeds the limit of 1 for {model}.")
     dimensions = request.parameters.output_dimensionality if request.parameters is not None else None
@@ -66,7 +66,7 @@ def _embed(request: EmbedRequest) -> tuple[list[float], int]:
             texts.append(part.text)
             tokens += count_tokens(part.text)
         elif part.inline_data is not None:
-            texts.append(part.inline_data.data.hex())
+            texts.append(part.inline_data.data)
             tokens += ATTACHMENT_TOKENS
         elif part.file_data is not None:
             texts.append(part.file_data.file_uri)

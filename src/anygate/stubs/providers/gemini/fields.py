@@ -12,7 +12,7 @@ class Blob(Fields, rename="camel"):
     """Content in place."""
 
     mime_type: str
-    data: bytes  # the vendor's own name
+    data: str  # the vendor's own name
     display_name: str | None = None
 
 

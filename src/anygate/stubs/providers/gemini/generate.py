@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from anygate.stubs.providers.call import Call
 from anygate.stubs.providers.completion import Completion, complete, split_text
-from anygate.stubs.providers.fields import read_fields
 from anygate.stubs.providers.gemini.errors import build_error, reject, reject_status
 from anygate.stubs.providers.gemini.fields import COUNT, GENERATE, GenerateRequest, GenerationConfig
 from anygate.stubs.providers.gemini.prompt import read_prompt, sign_call
+from anygate.stubs.providers.gemini.proto_json import read_message
 from anygate.stubs.providers.outcome import Json, Stream, Unary, build_json, encode
 from anygate.stubs.providers.prompt import Prompt
 from anygate.stubs.providers.tokens import PrefixCache, count_tokens
@@ -24,7 +24,7 @@ class Generation:
     def __init__(self, call: Call, model: str, cache: PrefixCache) -> None:
         refuse_unknown_model(model, call)
         self.call = call
-        self.request = read_fields(call.body, GENERATE)
+        self.request = read_message(call.body, GENERATE)
         prompt = read_prompt(self.request, model)
         self.config = self.request.generation_config or GenerationConfig()
         self.completion = complete(prompt, call.orders)
@@ -98,7 +98,7 @@ def stream_generate(call: Call, model: str, cache: PrefixCache) -> Stream:
 def count(call: Call, model: str) -> Unary:
     """Answer `:countTokens`."""
     refuse_unknown_model(model, call)
-    given = read_fields(call.body, COUNT)
+    given = read_message(call.body, COUNT)
     request = given.generate_content_request
     if request is None:
         request = GenerateRequest(given.contents, given.system_instruction, given.tools)

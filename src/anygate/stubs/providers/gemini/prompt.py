@@ -1,6 +1,7 @@
 """Checks a Gemini request beyond its fields and reads the prompt out of it."""
 
 import base64
+import binascii
 import re
 
 import msgspec
@@ -60,6 +61,18 @@ def read_prompt(request: GenerateRequest, model: str) -> Prompt:
 def sign_call(name: str, arguments: object) -> str:
     """Return the thought signature that goes out with a function call, and must come back with it."""
     return sign(_describe_call(name, arguments))
+
+
+def measure_blob(encoded: str, path: str) -> int:
+    """Return how many bytes are encoded; Google takes both alphabets of base64, padded or not."""
+    plain = encoded.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return len(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        message = (
+            f"Invalid value at '{path}.inline_data.data' (TYPE_BYTES), Base64 decoding failed for \"{encoded[:16]}\""
+        )
+        raise reject(message) from None
 
 
 def _describe_call(name: str, arguments: object) -> str:
@@ -167,7 +180,8 @@ def _read_part(part: Part, prompt: Prompt, path: str, *, is_user: bool) -> None:
     elif part.inline_data is not None:
         if "/" not in part.inline_data.mime_type:
             raise reject(f"Unsupported MIME type: {part.inline_data.mime_type}")
-        prompt.attach(part.inline_data.mime_type, part.inline_data.data.hex(), len(part.inline_data.data))
+        size = measure_blob(part.inline_data.data, path)
+        prompt.attach(part.inline_data.mime_type, part.inline_data.data, size)
     elif part.file_data is not None:
         prompt.attach(part.file_data.mime_type or "file", part.file_data.file_uri)
     elif part.function_response is not None:

@@ -6,12 +6,11 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-
 
 import re
 
-import msgspec
-
 from anygate.stubs.providers.anthropic import errors as anthropic_errors
 from anygate.stubs.providers.anthropic.fields import VERTEX, VERTEX_COUNT
 from anygate.stubs.providers.anthropic.messages import answer_messages, stream_message
 from anygate.stubs.providers.anthropic.prompt import read_prompt
+from anygate.stubs.providers.anthropic.versions import check_version
 from anygate.stubs.providers.call import Call
 from anygate.stubs.providers.fields import FieldFault, read_fields
 from anygate.stubs.providers.gemini import embeddings, errors
@@ -74,10 +73,12 @@ class VertexAI(Gemini):
             return build_json({"input_tokens": read_prompt(counted, counted.model).tokens})
         refuse_unknown_model(model, call)
         request = read_fields(call.body, VERTEX)
+        check_version(request, request.anthropic_version)
         message = answer_messages(call, request, model, self.cache)
         return stream_message(message, call.orders.chunks) if request.stream else build_json(message)
 
     def _stream_claude(self, call: Call, model: str) -> Outcome:
         refuse_unknown_model(model, call)
-        request = msgspec.structs.replace(read_fields(call.body, VERTEX), stream=True)
+        request = read_fields(call.body, VERTEX)
+        check_version(request, request.anthropic_version)
         return stream_message(answer_messages(call, request, model, self.cache), call.orders.chunks)
