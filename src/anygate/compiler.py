@@ -4,9 +4,10 @@ Pure: no clock and no I/O. The caches make a second compile of nearly the same m
 of pure functions under all of their inputs, so that they change nothing but the time it takes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from anygate.collection import without_collection
@@ -85,24 +86,68 @@ class CompileCache:
         self.chunks = ChunkCache()
         self.reads = ReadCache()
         self.build = BuildCache()
+        self._same: dict[int, Kind] = {}
         self._kinds: dict[Any, Kind] = {}
+        self._next_same: dict[int, Kind] = {}
         self._next: dict[Any, Kind] = {}
 
-    def kind(self, manifest: Manifest, make: Callable[[], Kind | None]) -> Kind | None:
-        """A validated object: the last one if the same text stands in the same place."""
-        # A text that starts on the same line and column has the same positions inside.
-        key = (id(manifest.value), manifest.file.name, manifest.start())
-        known = self._kinds.get(key)
-        # Taken over with its new manifest, it lets go of the whole text of the former file.
-        found = known.attach(manifest) if known is not None else make()
-        if found is not None:
-            self._next[key] = found
+    def find_kind(self, manifest: Manifest) -> Kind | None:
+        """The last validated object if the same text stands in the same place."""
+        if not self._kinds:
+            return None
+        # An object holds its manifest, so that the identity of one is not used again while the other is known.
+        found, place = self._same.get(id(manifest)), _place_of(manifest)
+        if found is None:
+            found = self._kinds.get(place)
+            if found is None:
+                return None
+            # Taken over with its new manifest, it lets go of the whole text of the former file.
+            found.attach(manifest, found.remarks)
+        self._next_same[id(manifest)] = self._next[place] = found
         return found
+
+    def keep_kind(self, manifest: Manifest, kind: Kind) -> None:
+        """Remember a validated object."""
+        self._next_same[id(manifest)] = self._next[_place_of(manifest)] = kind
 
     def turn(self) -> None:
         """End one compile: forget what it did not use."""
+        self._same, self._next_same = self._next_same, {}
         self._kinds, self._next = self._next, {}
         self.reads.turn()
+
+
+def _place_of(manifest: Manifest) -> tuple[int, str, tuple[int, int]]:
+    """What a validated object depends on: a text that starts on the same line and column has the same positions."""
+    return id(manifest.value), manifest.tree.file.name, manifest.tree.start()
+
+
+class Outcomes(Mapping[ObjectRef, Outcome]):
+    """What became of each object, ordered by identity; worked out when somebody asks for the first time."""
+
+    def __init__(
+        self, kinds: Sequence[Kind], statuses: Sequence[Mapping[ObjectRef, Mapping[str, Any]]], broken: set[ObjectRef]
+    ) -> None:
+        self._kinds = kinds
+        self._statuses = statuses
+        self._broken = broken
+
+    def __getitem__(self, ref: ObjectRef) -> Outcome:
+        return self._found[ref]
+
+    def __iter__(self) -> Iterator[ObjectRef]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        return repr(self._found)
+
+    @cached_property
+    def _found(self) -> dict[ObjectRef, Outcome]:
+        statuses = {ref: status for part in self._statuses for ref, status in part.items()}
+        return _judge(self._kinds, statuses, self._broken)
 
 
 @dataclass(frozen=True)
@@ -138,9 +183,8 @@ def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCa
         backends=tuple(one for reading in readings for one in reading.model.backends),
         secrets=tuple(one for reading in readings for one in reading.model.secrets),
     )
-    statuses = {ref: status for reading in readings for ref, status in reading.statuses.items()}
-    refused = {manifest.ref for manifest in broken}
-    return Read(manifests, model, _judge(kinds, statuses, refused))
+    outcomes = Outcomes(kinds, [reading.statuses for reading in readings], {manifest.ref for manifest in broken})
+    return Read(manifests, model, outcomes)
 
 
 @without_collection
@@ -190,14 +234,21 @@ def _read_kinds(manifests: ManifestSet, report: Report, cache: CompileCache) -> 
     known = known_kinds()
     kinds, broken = [], []
     for manifest in manifests:
+        found = cache.find_kind(manifest)
+        if found is not None:
+            if found.remarks:
+                report.extend(found.remarks)
+            kinds.append(found)
+            continue
         model = known.get((manifest.api_version, manifest.kind))
         if model is None:
             check_unread(manifest, known, report)
             continue
-        found = cache.kind(manifest, lambda m=manifest, k=model: read_kind(m, k, report))  # type: ignore[misc]
+        found = read_kind(manifest, model, report)
         if found is None:
             broken.append(manifest)
         else:
+            cache.keep_kind(manifest, found)
             kinds.append(found)
     return kinds, broken
 
@@ -207,13 +258,13 @@ def _find_lost(manifests: ManifestSet) -> list[Manifest]:
     known = known_kinds()
     names = {(version.rpartition("/")[0], kind) for version, kind in known}
     lost = [one for one in manifests.lost if not one.api_version or (one.group, one.kind) in names]
-    versions = {(one.api_version, one.kind) for one in manifests}
+    versions = {(one.api_version, one.ref.kind) for one in manifests}
     strange = {version for version in versions - known.keys() if (version[0].rpartition("/")[0], version[1]) in names}
-    return lost + [one for one in manifests if (one.api_version, one.kind) in strange]
+    return lost + [one for one in manifests if strange and (one.api_version, one.kind) in strange]
 
 
 def _judge(
-    kinds: list[Kind], statuses: Mapping[ObjectRef, Mapping[str, Any]], refused: set[ObjectRef]
+    kinds: Sequence[Kind], statuses: Mapping[ObjectRef, Mapping[str, Any]], refused: set[ObjectRef]
 ) -> dict[ObjectRef, Outcome]:
     outcomes = {ref: Outcome(ref, Verdict.REFUSED) for ref in refused}
     for kind in kinds:

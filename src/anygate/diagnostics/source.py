@@ -4,7 +4,8 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, repeat
+from operator import add
 
 FieldPath = tuple[str | int, ...]
 """Where a value stands inside an object: `("spec", "rules", 0, "matches")`."""
@@ -42,7 +43,8 @@ class SourceFile:
     @cached_property
     def line_starts(self) -> "array[int]":
         """The offset of each line's first character."""
-        starts = array("L", accumulate((len(line) + 1 for line in self.text.split("\n")), initial=0))
+        lengths = map(add, map(len, self.text.split("\n")), repeat(1))
+        starts = array("L", accumulate(lengths, initial=0))
         starts.pop()
         return starts
 

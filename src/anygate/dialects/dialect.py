@@ -53,12 +53,16 @@ class ReadCache:
 
     def keep(self, value: T) -> T:
         """The equal value of the last compile if there was one, so that a node keeps its identity."""
-        key = ("same", value)
-        found: T | None = self.get(key)
-        if found is None:
-            self.put(key, value)
-            return value
-        return found
+        # Most values are the kept ones themselves, which takes no look at all that is in them.
+        kept: T | None = self.get(("kept", id(value)))
+        if kept is None:
+            key = ("same", value)
+            kept = self.get(key)
+            if kept is None:
+                kept = value
+                self.put(key, value)
+            self.put(("kept", id(kept)), kept)
+        return kept
 
     def turn(self) -> None:
         """End one compile: forget what it did not use."""

@@ -131,9 +131,8 @@ class _Build:
             ways.append((routes_name(listener, server), [server], neighbours))
         moved = self._moved_ports(gateway)
         for name, servers, neighbours in ways:
-            body, refused = build_route_configuration(
-                name, servers, neighbours, lambda server: self._sheets_of(server, listener, moved)
-            )
+            sheets = {id(server): self._sheets_of(server, listener, moved) for server in servers}
+            body, refused = build_route_configuration(name, servers, neighbours, sheets)
             self._refused.extend(refused)
             self._add(ROUTES, name, body, listener.origin)
 

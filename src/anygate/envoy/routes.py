@@ -20,7 +20,7 @@ from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.wire import part, text_entry
 from anygate.model.match import HttpMatch, PathMatch
 from anygate.model.route import Forward, HttpRoute, HttpRule
-from anygate.model.route_table import Row, needs_preflight, preflight_match
+from anygate.model.route_table import Attachment, Row, needs_preflight, preflight_match
 
 _ROUTE = "envoy.config.route.v3.Route"
 _ROUTE_MATCH = "envoy.config.route.v3.RouteMatch"
@@ -56,8 +56,17 @@ class _BuiltRoute(NamedTuple):
     rows: _Rows
 
 
+class BuiltHost(NamedTuple):
+    """A serialised VirtualHost with what it was built of, what was refused of it and its longest body."""
+
+    attached: tuple[Attachment, ...]
+    body: bytes | None
+    refused: tuple[Refusal, ...]
+    body_size: int
+
+
 class RouteSheet:
-    """The built routes of one context.
+    """The built routes of one context, and the virtual hosts that were put together from them.
 
     A route that equals the one of its name in the last build is not built again. The nodes are immutable, so equal
     nodes always give the same bytes.
@@ -68,27 +77,50 @@ class RouteSheet:
         self._routes: dict[int, _BuiltRoute] = {}
         known = before._routes.values() if before else ()
         self._before = {each.route.origin.object: each for each in known}
+        self._hosts: dict[str, BuiltHost] = {}
+        self._hosts_before = before._hosts if before else {}
+
+    def find_host(self, domain: str, attached: tuple[Attachment, ...]) -> BuiltHost | None:
+        """The virtual host of the last build if it was built of equal routes."""
+        found = self._hosts_before.get(domain)
+        if found is None or found.attached != attached:
+            return None
+        self._hosts[domain] = found
+        return found
+
+    def keep_host(self, domain: str, host: BuiltHost) -> None:
+        """Remember a virtual host for the next build."""
+        self._hosts[domain] = host
+
+    def keep_routes(self, attached: tuple[Attachment, ...]) -> None:
+        """Keep the routes of a virtual host that is not built again, for when it is."""
+        for _, _, route in attached:
+            before = self._find(route)
+            if before is not None:
+                self._routes[id(route)] = before
 
     def built(self, row: Row) -> BuiltRow:
         """The Envoy routes of a row."""
         route = row.route
         found = self._routes.get(id(route))
         if found is None:
-            found = self._routes[id(route)] = self._find(route)
+            found = self._find(route) or _BuiltRoute(route, _build_route(route, self._context))
+            self._routes[id(route)] = found
         return found.rows[id(row.rule), id(row.match), row.preflight]
 
     def seal(self) -> None:
         """Let go of what only the last build used."""
-        self._before = {}
+        self._before, self._hosts_before = {}, {}
 
-    def _find(self, route: HttpRoute) -> _BuiltRoute:
+    def _find(self, route: HttpRoute) -> _BuiltRoute | None:
+        """What the last build made of an equal route."""
         before = self._before.get(route.origin.object)
         if before is not None and before.route is route:
             return before
         if before is not None and before.route == route:
             same = zip(_rows_of(route), _rows_of(before.route), strict=True)
             return _BuiltRoute(route, {new: before.rows[old] for new, old in same})
-        return _BuiltRoute(route, _build_route(route, self._context))
+        return None
 
 
 def _rows_of(route: HttpRoute) -> list[_RowKey]:

@@ -3,12 +3,12 @@
 Reference: envoy/config/route/v3/route.proto (RouteConfiguration) and route_components.proto (VirtualHost).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from anygate.envoy.api import bool_value, build, serialise, uint32
 from anygate.envoy.checked import Refusal, refusals
 from anygate.envoy.names import misdirected_name, virtual_host_name
-from anygate.envoy.routes import RouteSheet
+from anygate.envoy.routes import BuiltHost, RouteSheet
 from anygate.envoy.wire import part
 from anygate.model.listener import Server
 from anygate.model.route_table import VirtualHost, virtual_hosts
@@ -19,12 +19,12 @@ _HOSTS = 2
 _MISDIRECTED = 421
 _DEFAULT_BODY_LIMIT = 4096
 
-SheetOf = Callable[[Server], tuple[RouteSheet, RouteSheet]]
-"""The sheets of a server: for rules without and with security settings."""
+Sheets = Mapping[int, tuple[RouteSheet, RouteSheet]]
+"""The sheets of servers by their identity: for rules without and with security settings."""
 
 
 def build_route_configuration(
-    name: str, servers: Sequence[Server], neighbours: Sequence[Server], sheets: SheetOf
+    name: str, servers: Sequence[Server], neighbours: Sequence[Server], sheets: Sheets
 ) -> tuple[bytes, list[Refusal]]:
     """Build a serialised RouteConfiguration for servers that share one way in.
 
@@ -34,10 +34,11 @@ def build_route_configuration(
     hosts: list[bytes] = []
     longest = 0
     for host in virtual_hosts(servers, neighbours):
-        body, size = _build_virtual_host(host, sheets, found)
-        longest = max(longest, size)
-        if body is not None:
-            hosts.append(part(_HOSTS, body))
+        built = _find_virtual_host(host, sheets)
+        longest = max(longest, built.body_size)
+        found.extend(built.refused)
+        if built.body is not None:
+            hosts.append(built.body)
     head = build(
         _CONFIGURATION,
         name=name,
@@ -48,17 +49,33 @@ def build_route_configuration(
     return serialise(head) + b"".join(hosts), found
 
 
-def _build_virtual_host(host: VirtualHost, sheets: SheetOf, found: list[Refusal]) -> tuple[bytes | None, int]:
+def _find_virtual_host(host: VirtualHost, sheets: Sheets) -> BuiltHost:
+    """A domain's VirtualHost as a field of its RouteConfiguration: the one of the last build if its routes are equal.
+
+    It is kept in the sheet for rules with security settings, whose context is all that any of its routes depends on.
+    """
     if host.misdirected:
-        return _build_misdirected(host), 0
+        return BuiltHost((), part(_HOSTS, _build_misdirected(host)), (), 0)
+    plain, secured = sheets[id(host.server)]
+    known = secured.find_host(host.domain, host.attached)
+    if known is not None:
+        plain.keep_routes(host.attached)
+        if secured is not plain:
+            secured.keep_routes(host.attached)
+        return known
+    built = _build_virtual_host(host, plain, secured)
+    secured.keep_host(host.domain, built)
+    return built
+
+
+def _build_virtual_host(host: VirtualHost, plain: RouteSheet, secured: RouteSheet) -> BuiltHost:
     name = virtual_host_name(host.domain)
     head = build(_VIRTUAL_HOST, name=name, domains=[host.domain])
     wrong = refusals(head, host.server.origin, name)
     if wrong:
-        found.extend(wrong)
-        return None, 0
-    plain, secured = sheets(host.server)
+        return BuiltHost(host.attached, None, tuple(wrong), 0)
     parts = [serialise(head)]
+    found: list[Refusal] = []
     longest = 0
     for row in host.rows:
         built = (plain if row.rule.security is None else secured).built(row)
@@ -67,7 +84,7 @@ def _build_virtual_host(host: VirtualHost, sheets: SheetOf, found: list[Refusal]
             found.extend(built.refused)
         if built.body_size > longest:
             longest = built.body_size
-    return b"".join(parts), longest
+    return BuiltHost(host.attached, part(_HOSTS, b"".join(parts)), tuple(found), longest)
 
 
 def _build_misdirected(host: VirtualHost) -> bytes:

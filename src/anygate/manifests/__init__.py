@@ -4,10 +4,10 @@
 model of its kind, `index` finds objects by name and label. Nothing but `load` performs I/O.
 """
 
+from anygate.manifests.chunk_cache import ChunkCache
 from anygate.manifests.load import load_sources, parse_sources
 from anygate.manifests.manifest_set import ManifestSet
 from anygate.manifests.object import Manifest
 from anygate.manifests.sensitive import Sensitive
-from anygate.manifests.yaml import ChunkCache
 
 __all__ = ["ChunkCache", "Manifest", "ManifestSet", "Sensitive", "load_sources", "parse_sources"]

@@ -55,6 +55,8 @@ class Named(Protocol):
 
 def check_names(found: Violations, entries: Sequence[Named], field: str) -> None:
     """Refuse a repeated name; names that differ only in case pass, and the first one counts."""
+    if len(entries) < 2:
+        return
     nested = Violations()
     check_distinct(nested, [entry.name for entry in entries], "name", "name")
     found.adopt(nested, field)

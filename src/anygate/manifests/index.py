@@ -23,13 +23,14 @@ class Index:
     """
 
     def __init__(self, kinds: Iterable[Kind], broken: Iterable[Manifest] = ()) -> None:
-        ordered = sorted(kinds, key=lambda kind: kind.ref)
-        self._by_ref = {tuple(kind.ref): kind for kind in ordered}
+        found = {kind.ref: kind for kind in kinds}
+        # A reference equals the tuple of its parts.
+        self._by_ref: dict[tuple[str, str, str, str], Kind] = {ref: found[ref] for ref in sorted(found)}
         self._by_kind: dict[tuple[str, str], list[Kind]] = {}
-        for kind in ordered:
-            self._by_kind.setdefault(kind.ref[:2], []).append(kind)
+        for ref, kind in self._by_ref.items():
+            self._by_kind.setdefault(ref[:2], []).append(kind)
         self._broken = sorted(broken, key=lambda manifest: manifest.ref)
-        self._namespaces = self._collect_namespaces(ordered)
+        self._namespaces = self._collect_namespaces()
         self._slices: dict[tuple[str, str], list[EndpointSlice]] = {}
         for part in self.every(EndpointSlice):
             self._slices.setdefault((part.namespace, part.service_name), []).append(part)
@@ -96,13 +97,9 @@ class Index:
         """Whether a label selector selects a namespace by its labels."""
         return selects(selector, self.namespace_labels(namespace))
 
-    def _collect_namespaces(self, kinds: list[Kind]) -> dict[str, Mapping[str, str]]:
-        names = {kind.namespace for kind in kinds if kind.namespace}
-        declared = {
-            kind.name: {**kind.manifest.labels, NAMESPACE_LABEL: kind.name}
-            for kind in kinds
-            if isinstance(kind, Namespace)
-        }
+    def _collect_namespaces(self) -> dict[str, Mapping[str, str]]:
+        names = {ref[2] for ref in self._by_ref if ref[2]}
+        declared = {kind.name: {**kind.manifest.labels, NAMESPACE_LABEL: kind.name} for kind in self.every(Namespace)}
         return {
             name: MappingProxyType(declared.get(name) or {NAMESPACE_LABEL: name})
             for name in sorted(names | declared.keys())

@@ -123,17 +123,17 @@ class Kind(Node):
     @property
     def ref(self) -> ObjectRef:
         """The object's identity."""
-        return self.manifest.ref
+        return self.__pydantic_private__["_manifest"].ref  # type: ignore[index,no-any-return]
 
     @property
     def name(self) -> str:
         """The object's name."""
-        return self.manifest.name
+        return self.ref.name
 
     @property
     def namespace(self) -> str:
         """The object's namespace; empty for cluster-wide kinds."""
-        return self.manifest.namespace
+        return self.ref.namespace
 
     def span(self, path: FieldPath = ()) -> Span:
         """Where the value at `path` stands in the text."""
@@ -142,12 +142,14 @@ class Kind(Node):
     @property
     def remarks(self) -> tuple[Diagnostic, ...]:
         """What was reported when the object was read; to be reported again when it is used without being read."""
-        return self._remarks
+        return self.__pydantic_private__["_remarks"]  # type: ignore[index,no-any-return]
 
     def attach(self, manifest: Manifest, remarks: Sequence[Diagnostic] = ()) -> Self:
         """Remember where the object came from and what was said about it; for `read_kind`."""
-        self._manifest = manifest
-        self._remarks = tuple(remarks)
+        # As in `manifest`; a frozen model guards its fields, not its private attributes.
+        private = self.__pydantic_private__
+        assert private is not None
+        private["_manifest"], private["_remarks"] = manifest, tuple(remarks)
         return self
 
 

@@ -102,7 +102,7 @@ class Tree:
 
     def start(self, path: FieldPath = ()) -> tuple[int, int]:
         """Line and column where `span` starts. Much cheaper than a span: the end of a block takes a search."""
-        _, at = self._locate(path)
+        at = self._locate(path)[1] if path else self.at
         return self.file.position(self.offset + (self.slots[at] >> 32))
 
     def span(self, path: FieldPath = ()) -> Span:

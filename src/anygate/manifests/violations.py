@@ -21,6 +21,8 @@ class _Violation:
 class Violations:
     """Broken rules of one node; `refuse` raises them, with locations relative to that node."""
 
+    __slots__ = ("_found",)
+
     def __init__(self) -> None:
         self._found: list[_Violation] = []
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from anygate.diagnostics import Diagnostic, Related, Report, SourceFile
+from anygate.manifests.chunk_cache import ChunkCache
 from anygate.manifests.chunks import Chunk, split_chunks
 from anygate.manifests.compose import ChunkResult, compose_chunk
 from anygate.manifests.lost import Lost
@@ -16,35 +17,17 @@ EXPANSION_LIMIT = 5_000_000
 """Nodes that aliases may add to one file."""
 
 
-class ChunkCache:
-    """What chunks held the last time, by their text: an unchanged document is not parsed again.
-
-    Positions in a result are relative to its chunk, so it fits wherever the same text stands. `forget_unused`
-    drops what no file has asked for since the last call.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, ChunkResult] = {}
-        self._used: dict[str, ChunkResult] = {}
-
-    def compose(self, text: str, memory: dict[str, Scalar]) -> ChunkResult:
-        """The result for a chunk, parsed only when its text is new."""
-        result = self._used.get(text) or self._kept.get(text) or compose_chunk(text, memory)
-        self._used[text] = result
-        return result
-
-    def forget_unused(self) -> None:
-        """Keep only what was asked for since the last call."""
-        self._kept, self._used = self._used, {}
-
-    def __len__(self) -> int:
-        return len(self._kept | self._used)
-
-
 def parse_documents(
-    file: SourceFile, report: Report, cache: ChunkCache | None = None, lost: Lost | None = None
+    file: SourceFile,
+    report: Report,
+    cache: ChunkCache | None = None,
+    lost: Lost | None = None,
+    chunks: dict[str, ChunkResult] | None = None,
 ) -> Iterator[Tree]:
-    """Yield the documents of a file in order; those with mistakes are reported and left out, to be found in `lost`."""
+    """Yield the documents of a file in order; those with mistakes are reported and left out, to be found in `lost`.
+
+    The results of the file's chunks are added to `chunks`.
+    """
     if len(file.text) > SIZE_LIMIT:
         report.add(FILE_TOO_LARGE, f"file is larger than {SIZE_LIMIT // 2**20} MB", file.span(0, 0))
         return
@@ -53,6 +36,8 @@ def parse_documents(
     expanded = 0
     for chunk in split_chunks(file.name, file.text):
         result = compose(chunk.text, memory)
+        if chunks is not None:
+            chunks[chunk.text] = result
         for problem in result.problems:
             _report_problem(file, chunk, problem, report)
         expanded += result.expanded

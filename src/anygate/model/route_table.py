@@ -6,6 +6,9 @@ the match's rank, then the older route, the route's name, and what was written f
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -36,8 +39,17 @@ class Row(NamedTuple):
         return preflight_match(self.rule, self.match) if self.preflight else self.match
 
 
-class VirtualHost(NamedTuple):
-    """The rows for one domain: a hostname, `*.suffix` or `*`.
+class Attachment(NamedTuple):
+    """A route that may decide for a domain: under which of its hostnames, and how specific (0: most) that one is."""
+
+    level: int
+    hostname: str
+    route: HttpRoute
+
+
+@dataclass(frozen=True)
+class VirtualHost:
+    """The routes for one domain, a hostname, `*.suffix` or `*`, and their rows, laid out when they are asked for.
 
     The server is the one that owns the domain. `misdirected` marks a domain of another HTTPS server on the
     port, which has to be refused with 421 so that the client opens a connection of its own.
@@ -45,8 +57,13 @@ class VirtualHost(NamedTuple):
 
     domain: str
     server: Server
-    rows: tuple[Row, ...] = ()
+    attached: tuple[Attachment, ...] = ()
     misdirected: bool = False
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows in the order in which they are asked."""
+        return _rows(self.attached)
 
 
 def preflight_match(rule: HttpRule, match: HttpMatch | None) -> HttpMatch:
@@ -137,7 +154,7 @@ def virtual_hosts(servers: Sequence[Server], neighbours: Sequence[Server] = ()) 
             if covers(server.hostname, domain) and specificity(server.hostname) > specificity(owners[domain].hostname):
                 owners[domain] = server
     hosts = {
-        domain: VirtualHost(domain, server, _rows(domain, attached[server.name])) for domain, server in owners.items()
+        domain: VirtualHost(domain, server, _attach(domain, attached[server.name])) for domain, server in owners.items()
     }
     for other in neighbours:
         domain = other.hostname or ANY_HOST
@@ -173,16 +190,19 @@ def _covering(domain: str, attached: _Attached) -> list[str]:
     return found
 
 
-def _rows(domain: str, attached: _Attached) -> tuple[Row, ...]:
-    ordered: list[tuple[tuple[object, ...], Row]] = []
-    seen: set[int] = set()
+def _attach(domain: str, attached: _Attached) -> tuple[Attachment, ...]:
+    """The routes that may decide for a domain, each under its most specific hostname."""
+    found: dict[int, Attachment] = {}
     for level, hostname in enumerate(_covering(domain, attached)):
         for route in attached[hostname]:
-            if id(route) in seen:
-                continue
-            seen.add(id(route))
-            ordered.extend((_key(level, row), row) for row in _expand(route, hostname))
-    ordered.sort(key=lambda pair: pair[0])
+            if id(route) not in found:
+                found[id(route)] = Attachment(level, hostname, route)
+    return tuple(found.values())
+
+
+def _rows(attached: Sequence[Attachment]) -> tuple[Row, ...]:
+    ordered = [(_key(one.level, row), row) for one in attached for row in _expand(one.route, one.hostname)]
+    ordered.sort(key=itemgetter(0))
     return tuple(row for _, row in ordered)
 
 

@@ -53,6 +53,8 @@ def _is_port(text: str) -> bool:
 
 def find_resolution(backend: Backend, resolutions: Sequence[Resolution]) -> Resolution | None:
     """The resolution for a backend, whose host may be given as `name`, `name.namespace` or a DNS name."""
+    if not resolutions:
+        return None
     names = {backend.service, f"{backend.service}.{backend.namespace}"}
     names |= {f"{backend.service}.{backend.namespace}.svc"}
     names |= {f"{backend.service}.{backend.namespace}.svc.cluster.local"}

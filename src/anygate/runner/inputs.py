@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from anygate.diagnostics import Report, SourceFile
 from anygate.manifests import load_sources
+from anygate.manifests.load import FileCache
 from anygate.manifests.yaml import SIZE_LIMIT
 
 
@@ -14,8 +15,9 @@ class Inputs:
 
     def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None) -> None:
         self.paths = tuple(paths)
+        self._files = FileCache()
         self._typed = stdin.read(SIZE_LIMIT + 1) if stdin is not None and "-" in paths else b""
 
     def load(self, report: Report) -> tuple[SourceFile, ...]:
-        """Read everything as it is now; raises EnvironmentProblem for a path that is not there."""
-        return load_sources(self.paths, report, stdin=io.BytesIO(self._typed))
+        """Everything as it is now; raises EnvironmentProblem for a path that is not there."""
+        return load_sources(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._files)

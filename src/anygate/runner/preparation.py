@@ -23,6 +23,8 @@ from anygate.runner.placing import Placed, place
 from anygate.runner.table import Table, build_table
 from anygate.stubs import StubSet, StubSpec
 
+_NO_ENDPOINTS = "no-endpoints"
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -79,8 +81,10 @@ class Preparation:
         model = redirect_backends(read.model, chosen, options.resolutions, addresses, self._redirected)
         sources = read.manifests.sources
         snapshot = await asyncio.to_thread(build_snapshot, model, report, placement, self._cache, sources)
-        moot = _find_moot(read.model, chosen)
-        diagnostics = tuple(found for found in report.diagnostics if not _is_moot(found, moot))
+        diagnostics = report.diagnostics
+        if any(found.rule == _NO_ENDPOINTS for found in diagnostics):
+            moot = _find_moot(read.model, chosen)
+            diagnostics = tuple(found for found in diagnostics if not _is_moot(found, moot))
         table = build_table(model, placed, chosen)
         return Served(read, model, snapshot, placed, chosen, wanted, diagnostics, table)
 
@@ -116,4 +120,4 @@ def _key(backend: Backend) -> tuple[str, str, str]:
 
 
 def _is_moot(found: Diagnostic, moot: set[tuple[str, str, str]]) -> bool:
-    return found.rule == "no-endpoints" and found.object is not None and found.object[1:] in moot
+    return found.rule == _NO_ENDPOINTS and found.object is not None and found.object[1:] in moot

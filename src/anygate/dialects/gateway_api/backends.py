@@ -15,10 +15,11 @@ from anygate.dialects.gateway_api.envoy_backend import read_envoy_backend
 from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND, REF_NOT_PERMITTED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backend import Backend as EnvoyBackend
 from anygate.dialects.gateway_api.kinds.references import BackendObjectReference
-from anygate.manifests.core import Service
+from anygate.manifests.core import Service, ServicePort
 from anygate.manifests.grants import is_granted
 from anygate.manifests.kind import Kind
 from anygate.model.backend import Backend
+from anygate.model.tls import ClientTls
 
 NO_ENDPOINTS = Rule(
     "no-endpoints",
@@ -160,9 +161,8 @@ class Backends:
         tls = self._tls.find(ref, entry.name or "")
         if isinstance(tls, Fault):
             return tls
-        groups = find_endpoints(self._context.index, item, entry)
-        if groups is None:
-            groups = ()
+        backend, is_found = self._read_service(item, entry, name, spoken, tls)
+        if not is_found:
             self._context.add(
                 NO_ENDPOINTS,
                 f"{ref} has no endpoints here; its requests are answered with 503",
@@ -170,18 +170,35 @@ class Backends:
                 ("metadata", "name"),
                 hint=f"run with --stub, or with --resolve {ref.name}=127.0.0.1:PORT",
             )
-        self._context.backends[name] = Backend(
-            origin=origin(item.manifest),
-            name=name,
-            service=ref.name,
-            namespace=ref.namespace,
-            port=port,
-            protocol=spoken,  # type: ignore[arg-type]
-            websocket=said in _WEBSOCKET,
-            groups=groups,
-            tls=tls,
-        )
+        self._context.backends[name] = backend
         return Resolved(name)
+
+    def _read_service(
+        self, item: Service, entry: ServicePort, name: str, protocol: str, tls: ClientTls | None
+    ) -> tuple[Backend, bool]:
+        """The backend that a Service is, and whether it has endpoints; the last one while all it is made of stands."""
+        index, ref = self._context.index, item.manifest.ref
+        parts = (item, index.endpoints(ref.namespace, ref.name), *index.endpoint_slices(ref.namespace, ref.name))
+        key = ("service", name, protocol, tls, *map(id, parts))
+        found = self._context.cache.get(key)
+        if found is None:
+            groups = find_endpoints(index, item, entry)
+            backend = Backend(
+                origin=origin(item.manifest),
+                name=name,
+                service=ref.name,
+                namespace=ref.namespace,
+                port=entry.port,
+                protocol=protocol,  # type: ignore[arg-type]
+                websocket=(entry.app_protocol or "") in _WEBSOCKET,
+                groups=groups or (),
+                tls=tls,
+            )
+            # The parts are stored too, so that their ids stay taken.
+            found = (backend, groups is not None, parts)
+            self._context.cache.put(key, found)
+        made: tuple[Backend, bool] = found[:2]
+        return made
 
     def _register_backend(self, item: Kind, protocol: str) -> Resolved | Fault:
         ref = item.manifest.ref

@@ -4,7 +4,7 @@ The readers note conditions while they work; `StatusBook.render` lays them out i
 `status` has. Times and generations are left out: the same input must give the same bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,12 +55,33 @@ class StatusBook:
         own = {"sectionName": name} if name else {}
         return self.section(policy, "ancestor", f"{target}/{name}", key | own)
 
-    def render(self, reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]) -> dict[ObjectRef, dict[str, Any]]:
+    def render(self, reached_by: Mapping[ObjectRef, Iterable[ObjectRef]]) -> "Statuses":
         """Every object's status, in the order of kinds and names.
 
         A policy reports to the Gateways through which its targets are reached, as the Gateway API wants it.
         """
-        return {ref: _render_object(self._sections[ref], reached_by) for ref in sorted(self._sections)}
+        return Statuses(self._sections, reached_by)
+
+
+class Statuses(Mapping[ObjectRef, dict[str, Any]]):
+    """The finished statuses, each laid out when somebody asks for it: a reload asks for none."""
+
+    def __init__(
+        self,
+        sections: Mapping[ObjectRef, dict[tuple[Place, str], Section]],
+        reached_by: Mapping[ObjectRef, Iterable[ObjectRef]],
+    ) -> None:
+        self._sections = sections
+        self._reached_by = reached_by
+
+    def __getitem__(self, ref: ObjectRef) -> dict[str, Any]:
+        return _render_object(self._sections[ref], self._reached_by)
+
+    def __iter__(self) -> Iterator[ObjectRef]:
+        return iter(sorted(self._sections))
+
+    def __len__(self) -> int:
+        return len(self._sections)
 
 
 def note(section: Section, kind: str, ok: bool, reason: str, message: str = "") -> None:

@@ -187,6 +187,8 @@ class HTTPRouteFilter(Node):
 
 def check_filters(filters: tuple[HTTPRouteFilter, ...]) -> tuple[HTTPRouteFilter, ...]:
     """Refuse repeated filters, and a redirect beside a rewrite."""
+    if len(filters) < 2:
+        return filters
     found = Violations()
     check_single(found, filters, _SINGLE)
     types = [entry.type for entry in filters]
