@@ -1,7 +1,7 @@
 """How long manifests take to become Envoy's configuration, and what one changed route costs.
 
-For 100, 1,000 and 10,000 HTTPRoutes (two rules with three matches each, a hostname, a Service and an EndpointSlice
-of their own) it prints wall time, CPU time and the process's peak memory of each stage, from the bytes of the files
+For 100, 1,000 and 10,000 HTTPRoutes (two rules with three matches each and a hostname of their own, sharing 100
+Services) it prints wall time, CPU time and the process's peak memory of each stage, from the bytes of the files
 to the snapshot, and by how much each grows from one size to the next. Then one route changes: how long the second
 compile takes and how many resources differ (it must be one).
 

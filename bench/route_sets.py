@@ -1,4 +1,4 @@
-"""Makes manifests of any size: one Gateway, and for each number an HTTPRoute, a Service and an EndpointSlice.
+"""Makes manifests of any size: one Gateway, an HTTPRoute for each number, and the Services that the routes share.
 
 Each route has a hostname of its own and two rules with three matches each, so N routes are 6N rows in Envoy.
 """
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GATEWAY_PORT = 8080
-OBJECTS_PER_ROUTE = 3
+SERVICES = 100
+"""How many Services there are at most, each with an EndpointSlice."""
 
 _GATEWAY = """\
 apiVersion: gateway.networking.k8s.io/v1
@@ -46,7 +47,7 @@ spec:
       - name: x-version
         value: "2"
     backendRefs:
-    - name: shop-{number}
+    - name: shop-{service}
       port: 8080
   - matches:
     - path: {{type: PathPrefix, value: /admin}}
@@ -60,9 +61,11 @@ spec:
         - name: x-shop
           value: shop-{number}
     backendRefs:
-    - name: shop-{number}
+    - name: shop-{service}
       port: 8080
----
+"""
+
+_BACKEND = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -95,22 +98,30 @@ def render_gateway(port: int = GATEWAY_PORT) -> str:
     return _GATEWAY.format(port=port)
 
 
-def render_route(number: int, *, changed: str = "/cart", target: int = 9000) -> str:
-    """One route with its backend. `changed` is a path that a second version of the route may differ in."""
-    return _ROUTE.format(number=number, changed=changed, target=target)
+def render_route(number: int, *, changed: str = "/cart") -> str:
+    """One route. `changed` is a path that a second version of the route may differ in."""
+    return _ROUTE.format(number=number, service=number % SERVICES, changed=changed)
+
+
+def render_backend(number: int, *, target: int = 9000) -> str:
+    """One Service with its EndpointSlice."""
+    return _BACKEND.format(number=number, target=target)
 
 
 def render_file(count: int, *, port: int = GATEWAY_PORT, target: int = 9000) -> str:
     """Everything as the text of one file."""
-    routes = (render_route(number, target=target) for number in range(count))
-    return "---\n".join((render_gateway(port), *routes))
+    backends = (render_backend(number, target=target) for number in range(min(count, SERVICES)))
+    routes = (render_route(number) for number in range(count))
+    return "---\n".join((render_gateway(port), *backends, *routes))
 
 
 def render_folder(count: int, *, port: int = GATEWAY_PORT, target: int = 9000) -> Iterator[tuple[str, str]]:
     """Everything as file names and texts, one file for each route."""
     yield "gateway.yaml", render_gateway(port)
+    for number in range(min(count, SERVICES)):
+        yield f"service-{number:05}.yaml", render_backend(number, target=target)
     for number in range(count):
-        yield f"shop-{number:05}.yaml", render_route(number, target=target)
+        yield f"shop-{number:05}.yaml", render_route(number)
 
 
 def write_folder(folder: Path, files: Iterator[tuple[str, str]]) -> None:
