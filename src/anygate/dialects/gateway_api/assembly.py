@@ -1,5 +1,6 @@
 """Listeners with their attached routes and policies, put together as the model's gateways."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -14,6 +15,7 @@ from anygate.dialects.gateway_api.client_traffic import (
 )
 from anygate.dialects.gateway_api.context import Context, Fault, origin
 from anygate.dialects.gateway_api.effects import Effects, note_unread
+from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.listener_tls import apply_client_tls
 from anygate.dialects.gateway_api.listeners import GatewayDraft, ListenerDraft
 from anygate.dialects.gateway_api.policies import Place, read_policies
@@ -48,12 +50,14 @@ class Assembly:
                 ports.setdefault((listener.spec.port, listener.transport), []).append(listener)
         listeners = []
         for (port, transport), members in sorted(ports.items()):
-            servers, connection = [], ClientConnection()
+            servers: list[Server] = []
+            connection = ClientConnection()
             for member in members:
                 server, own = self._build_server(draft, member, specialiser)
                 if server is not None:
+                    self._note_shared(member, server, own, servers, connection)
                     servers.append(server)
-                    connection = own if own != ClientConnection() else connection
+                    connection = connection if connection != ClientConnection() else own
             if servers:
                 listeners.append(
                     Listener(
@@ -71,6 +75,26 @@ class Assembly:
             listeners=tuple(listeners),
             addresses=tuple(one.value for one in draft.gateway.spec.addresses if one.type == "IPAddress" and one.value),
         )
+
+    def _note_shared(
+        self,
+        member: ListenerDraft,
+        server: Server,
+        own: ClientConnection,
+        earlier: Sequence[Server],
+        connection: ClientConnection,
+    ) -> None:
+        """Say where a listener's own settings give way to those of another on its port.
+
+        A connection is taken before anything tells which listener it is for, and without TLS so is its HTTP.
+        """
+        plain = next((one for one in earlier if one.protocol == server.protocol == "http"), None)
+        if connection != ClientConnection() and own != connection:
+            text = f"listeners of port {member.spec.port} share their connection settings: the first policy holds"
+            self._context.add(NOT_HONOURED, text, member.owner, member.path)
+        if plain is not None and plain.http != server.http:
+            text = f"HTTP listeners of port {member.spec.port} share their settings: those of {plain.name} hold"
+            self._context.add(NOT_HONOURED, text, member.owner, member.path)
 
     def finish(self) -> None:
         """Complete the conditions of policies."""
