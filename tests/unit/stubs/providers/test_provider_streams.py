@@ -320,3 +320,8 @@ async def test_long_bodies_are_refused_and_logged_in_part(tmp_path: Path) -> Non
     assert stub.records[0].body_bytes == LARGEST_BODY + 1
     assert len(stub.records[0].body) == 262_144
     await stub.stop()
+
+
+def test_json_that_breaks_behind_an_unknown_name_is_refused() -> None:
+    asked = CLIENTS["gemini"].ask("/v1beta/models/gemini-2.5-flash:generateContent", b'{" _ ":')
+    assert asked.status == 400

@@ -19,7 +19,10 @@ def read_message(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         if not _is_snake(fault):
             raise
         first = fault
-    document = msgspec.json.decode(body)
+    try:
+        document = msgspec.json.decode(body)
+    except msgspec.DecodeError:  # broken behind the unknown name, which stays what is said
+        raise first from None
     for _ in range(_MOST_RENAMES):
         _rename(document, first)
         try:
