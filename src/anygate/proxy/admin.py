@@ -58,10 +58,6 @@ class Admin:
         """Stop accepting connections; those that exist live on."""
         await self._expect("POST", "/drain_listeners")
 
-    async def quit(self) -> None:
-        """Make Envoy exit at once."""
-        await self._expect("POST", "/quitquitquit")
-
     async def ask(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Answer:
         """Send one request and return the answer; raises AdminUnreachable."""
         target = f"{path}?{urlencode(query)}" if query else path

@@ -3,7 +3,7 @@
 import msgspec
 
 from anygate.diagnostics import ObjectRef
-from anygate.dialects.gateway_api.context import GATEWAY_API_X, Context, Fault, origin
+from anygate.dialects.gateway_api.context import GATEWAY_API_X, Context, Fault, oldest_first, origin
 from anygate.dialects.gateway_api.findings import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.http_routes import read_session
 from anygate.dialects.gateway_api.kinds.xbackendtrafficpolicy import (
@@ -22,7 +22,7 @@ class BackendPolicies:
         self._context = context
         self._by_target: dict[tuple[str, str, str], XBackendTrafficPolicy] = {}
         items = context.index.all(GATEWAY_API_X, "XBackendTrafficPolicy")
-        for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.ref)):
+        for item in oldest_first(items):
             assert isinstance(item, XBackendTrafficPolicy)
             self._add(item)
 

@@ -6,7 +6,7 @@ Service, the older of two for one target wins, and a backend whose policy is not
 
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.certificates import read_authorities
-from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, origin
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, oldest_first, origin
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.kinds.backendtlspolicy import (
     BackendTLSPolicyV1Alpha2,
@@ -27,7 +27,7 @@ class BackendTls:
         self._context = context
         self._by_target: dict[tuple[str, str, str, str], ClientTls | Fault] = {}
         items = context.index.all(GATEWAY_API, "BackendTLSPolicy")
-        for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref)):
+        for item in oldest_first(items):
             self._add(item)
         for target, manifest in broken_targets(context, "BackendTLSPolicy"):
             text = f"{manifest.ref} is not valid, so no connection to its target can be trusted"

@@ -12,11 +12,11 @@ from anygate.dialects.gateway_api.backend_tls import BackendTls
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.endpoints import find_endpoints
 from anygate.dialects.gateway_api.envoy_backend import read_envoy_backend
-from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND, REF_NOT_PERMITTED
+from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backend import Backend as EnvoyBackend
 from anygate.dialects.gateway_api.kinds.references import BackendObjectReference
+from anygate.dialects.gateway_api.permission import check_grant
 from anygate.manifests.core import Service, ServicePort
-from anygate.manifests.grants import is_granted
 from anygate.manifests.kind import Kind
 from anygate.model.backend import Backend
 from anygate.model.tls import ClientTls
@@ -125,13 +125,9 @@ class Backends:
         if (target.group, target.kind) not in (("", "Service"), (ENVOY_GATEWAY, "Backend")):
             text = f"a {target.kind} of group {target.group or 'core'} cannot be a backend"
             return Fault(INVALID_KIND, "InvalidKind", text, "use a Service or an Envoy Gateway Backend")
-        if target.namespace != source.namespace and not is_granted(
-            self._context.index, source.group, source.kind, source.namespace, *target
-        ):
-            text = f"no ReferenceGrant in namespace {target.namespace} allows {source.kind}s of namespace "
-            text += f"{source.namespace} to refer to {target}"
-            hint = f"add a ReferenceGrant to namespace {target.namespace}"
-            return Fault(REF_NOT_PERMITTED, "RefNotPermitted", text, hint)
+        fault = check_grant(self._context, target, source)
+        if fault is not None:
+            return fault
         item = self._context.index.get(*target)
         if item is None:
             known = self._context.index.all(target.group, target.kind)

@@ -2,9 +2,9 @@
 
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
-from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, INVALID_KIND, REF_NOT_PERMITTED
+from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, INVALID_KIND
+from anygate.dialects.gateway_api.permission import check_grant
 from anygate.manifests.core import ConfigMap, Secret
-from anygate.manifests.grants import is_granted
 from anygate.manifests.kind import Kind
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.tls import Authorities, Certificate
@@ -36,22 +36,6 @@ def read_certificate(context: Context, reference: object, source: ObjectRef) -> 
         return _invalid(f"{target} {problem}")
     context.secrets[name] = Certificate(origin=origin(item.manifest), name=name, chain=chain, key=key)
     return name
-
-
-def check_grant(context: Context, target: ObjectRef, source: ObjectRef) -> Fault | None:
-    """Why a reference across namespaces is not allowed; None when it is."""
-    if target.namespace == source.namespace or is_granted(
-        context.index, source.group, source.kind, source.namespace, *target
-    ):
-        return None
-    text = f"no ReferenceGrant in namespace {target.namespace} allows {source.kind}s of namespace "
-    text += f"{source.namespace} to refer to {target}"
-    return Fault(
-        REF_NOT_PERMITTED,
-        "RefNotPermitted",
-        text,
-        f"add a ReferenceGrant to namespace {target.namespace}",
-    )
 
 
 def read_authorities(

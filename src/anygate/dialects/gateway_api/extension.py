@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.backends import Backends
-from anygate.dialects.gateway_api.certificates import check_grant
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND
 from anygate.dialects.gateway_api.kinds.envoy_gateway.httproutefilter import HTTPCookieMatch, HTTPRouteFilterSpec
+from anygate.dialects.gateway_api.permission import check_grant
 from anygate.dialects.gateway_api.route_filters import Extension, read_header_edit, read_mirror
 from anygate.manifests.kind import Kind
 from anygate.model.edit import PathRewrite, Respond, Rewrite

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from anygate.diagnostics import FieldPath, ObjectRef
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends, Resolved, Wanted, want
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, oldest_first, origin
 from anygate.dialects.gateway_api.extension import read_extension
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.matches import read_grpc_match, read_http_match, with_cookies
@@ -49,7 +49,7 @@ class RouteReading(NamedTuple):
 def read_http_routes(context: Context, attacher: Attacher, backends: Backends) -> None:
     """Read every HTTPRoute and GRPCRoute, oldest first, and attach it."""
     items = [*context.index.all(GATEWAY_API, "HTTPRoute"), *context.index.all(GATEWAY_API, "GRPCRoute")]
-    for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref[2:])):
+    for item in oldest_first(items):
         parents = attacher.attach(item.manifest, item.spec, item.spec.hostnames)
         reading = _read_route(context, item, backends)
         for path, fault in reading.faults:

@@ -13,6 +13,7 @@ from anygate.dialects.gateway_api.context import (
     GATEWAY_API_X,
     Context,
     Fault,
+    oldest_first,
 )
 from anygate.dialects.gateway_api.findings import (
     LISTENER_CONFLICT,
@@ -151,7 +152,7 @@ def _read_listener_sets(context: Context, drafts: list[GatewayDraft]) -> None:
         *context.index.all(GATEWAY_API, "ListenerSet"),
         *context.index.all(GATEWAY_API_X, "XListenerSet"),
     ]
-    for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref[2:])):
+    for item in oldest_first(items):
         manifest, spec = item.manifest, item.spec
         parent = spec.parent_ref
         namespace = parent.namespace or manifest.ref.namespace

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from anygate.diagnostics import ObjectRef
-from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, oldest_first
 from anygate.dialects.gateway_api.findings import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.lost_policies import broken_targets
 from anygate.dialects.gateway_api.policy_targets import PolicyTarget, find_targets, section_names
@@ -104,7 +104,7 @@ def read_policies(context: Context, kind: str, target_kinds: tuple[str, ...]) ->
     """Attach every policy of an Envoy Gateway kind to its targets."""
     policies = Policies(kind)
     items = context.index.all(ENVOY_GATEWAY, kind)
-    for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.ref)):
+    for item in oldest_first(items):
         for target in find_targets(context, item):
             section = context.status.target(item.ref, target.ref, target.section)
             fault = _check_target(context, policies, target, target_kinds)

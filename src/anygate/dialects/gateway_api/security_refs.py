@@ -9,13 +9,14 @@ import msgspec
 
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.backends import Backends, Resolved
-from anygate.dialects.gateway_api.certificates import check_grant, read_value
+from anygate.dialects.gateway_api.certificates import read_value
 from anygate.dialects.gateway_api.connections import find_unread_settings, read_connection
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, UNSUPPORTED
 from anygate.dialects.gateway_api.kinds.envoy_gateway.cluster_settings import BackendCluster
 from anygate.dialects.gateway_api.kinds.envoy_gateway.jwt import JWT, JWTProvider
 from anygate.dialects.gateway_api.kinds.references import SecretObjectReference
+from anygate.dialects.gateway_api.permission import check_grant
 from anygate.manifests.core import Secret
 from anygate.manifests.object import Manifest
 from anygate.manifests.sensitive import Sensitive

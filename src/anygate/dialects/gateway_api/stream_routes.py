@@ -3,7 +3,7 @@
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin, ref_of
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, oldest_first, origin, ref_of
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.listeners import ListenerDraft
 from anygate.dialects.gateway_api.status import note
@@ -15,7 +15,7 @@ def read_stream_routes(context: Context, attacher: Attacher, backends: Backends)
     """Read every stream route, oldest first, and attach it."""
     for kind in ("TLSRoute", "TCPRoute", "UDPRoute"):
         items = context.index.all(GATEWAY_API, kind)
-        for item in sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.manifest.ref)):
+        for item in oldest_first(items):
             hostnames = item.spec.hostnames if kind == "TLSRoute" else ()
             parents = attacher.attach(item.manifest, item.spec, hostnames)
             faults: list[tuple[FieldPath, Fault]] = []
