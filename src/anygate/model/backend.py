@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
+from anygate.model.inference import Provider
 from anygate.model.origin import Node, Origin
 from anygate.model.tls import ClientTls
 
@@ -144,7 +145,7 @@ class Backend(Node, frozen=True):
     `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are
     answered with 503. `dynamic` resolves the request's own host instead. `fallback` says that a rule uses it
     only when its other backends are unhealthy; the reader then joins them into one backend with priorities, whose
-    `members` name what it was made of.
+    `members` name what it was made of. `provider` is there when it speaks a model provider's API.
     """
 
     origin: Origin
@@ -162,3 +163,4 @@ class Backend(Node, frozen=True):
     stub: bool = False
     fallback: bool = False
     members: tuple[str, ...] = ()
+    provider: Provider | None = None

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Literal
 
 from anygate.model.edit import HeaderEdit, Redirect, Respond, Rewrite
+from anygate.model.inference import Inference
 from anygate.model.limits import Faults, RateLimit
 from anygate.model.match import HttpMatch
 from anygate.model.origin import Node, Origin
@@ -31,7 +32,9 @@ class BackendTarget(Node, frozen=True):
 
     `backend` names a `Backend` of the model; empty means that the reference could not be resolved, and its
     share of the traffic is answered with 500 for HTTP and refused for streams (`reason` says why).
-    The edits, the rewrite and the redirect hold for this share of the traffic only.
+    The edits, the rewrite and the redirect hold for this share of the traffic only. Targets of the lowest `priority`
+    are used first, the next ones by tries that follow a failed one. `translated` says that the backend speaks
+    another format than the clients of this rule, so that requests go through the adapter.
     """
 
     origin: Origin
@@ -43,6 +46,8 @@ class BackendTarget(Node, frozen=True):
     rewrite: Rewrite | None = None
     redirect: Redirect | None = None
     mirrors: tuple[Mirror, ...] = ()
+    priority: int = 0
+    translated: bool = False
 
 
 class Forward(Node, frozen=True):
@@ -117,6 +122,7 @@ class HttpRule(Node, frozen=True):
     request_buffer: int | None = None
     inject: Credential | None = None
     upgrades: tuple[str, ...] = ("websocket",)
+    inference: Inference | None = None
 
 
 class HttpRoute(Node, frozen=True):

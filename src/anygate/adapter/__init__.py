@@ -1,0 +1,1 @@
+"""The provider adapter: a server that converts between the formats of clients and providers."""

@@ -1,0 +1,182 @@
+"""Requests to language models: the API that a backend speaks, and what makes a rule one of AI requests."""
+
+from typing import Literal
+
+from anygate.model.edit import HeaderEdit
+from anygate.model.origin import Node, Origin
+
+MODEL_HEADER = "x-ai-eg-model"
+"""The header in which a request's model stands while it is routed; what a client sends in it is never believed."""
+
+ModelEndpoint = Literal[
+    "chat",
+    "completions",
+    "embeddings",
+    "responses",
+    "responses_input_tokens",
+    "images",
+    "image_edits",
+    "speech",
+    "transcription",
+    "translation",
+    "messages",
+    "count_tokens",
+    "rerank",
+    "tokenize",
+]
+"""What a client asks for; one path or a few each, in `providers/paths.py`."""
+
+
+class KeyCredential(Node, frozen=True):
+    """A key in a header. `secret` names an `Opaque` of the model that holds the whole value, `Bearer ` included."""
+
+    origin: Origin
+    secret: str
+    header: str = "authorization"
+
+
+class TokenCredential(Node, frozen=True):
+    """A token in `authorization` that has to be fetched and renewed.
+
+    `secret` is the name under which Envoy asks for it; it is not in the model's secrets, because its value is not in
+    the manifests. `source` says how it is had.
+    """
+
+    origin: Origin
+    secret: str
+    source: "TokenSource"
+
+
+class AwsCredential(Node, frozen=True):
+    """Requests signed with SigV4 for `service` in `region`.
+
+    Keys come from `file`, an `Opaque` of the model that holds an AWS credentials file, from an exchange, or, with
+    neither, from the environment that Envoy runs in.
+    """
+
+    origin: Origin
+    region: str
+    service: str = "bedrock"
+    file: str = ""
+    profile: str = "default"
+    exchange: "AwsExchange | None" = None
+
+
+class OidcClient(Node, frozen=True):
+    """A client of an OpenID provider that gets tokens by the client-credentials flow.
+
+    `secret` names an `Opaque` of the model with the client's secret. Without `token_endpoint` it is discovered from
+    the issuer.
+    """
+
+    issuer: str
+    client_id: str
+    secret: str
+    token_endpoint: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class AwsExchange(Node, frozen=True):
+    """Temporary keys of a role for a token of an OpenID provider (AssumeRoleWithWebIdentity).
+
+    `name` is unique and stable: the file with the keys is called after it.
+    """
+
+    name: str
+    role: str
+    session: str
+    oidc: OidcClient
+
+
+class AzureToken(Node, frozen=True):
+    """A token of Microsoft Entra for the client, by its secret (an `Opaque`) or by a token of an OpenID provider."""
+
+    tenant: str
+    client_id: str
+    secret: str = ""
+    oidc: OidcClient | None = None
+
+
+class GcpToken(Node, frozen=True):
+    """A token of Google: by a service account's file (an `Opaque`), by federation, or, with neither, by the
+    environment's default credentials."""
+
+    file: str = ""
+    federation: "GcpFederation | None" = None
+
+
+class GcpFederation(Node, frozen=True):
+    """A token of an OpenID provider exchanged at Google's STS, and then for one of `service_account`, if given."""
+
+    project_id: str
+    project_name: str
+    pool: str
+    provider: str
+    oidc: OidcClient
+    service_account: str = ""
+
+
+TokenSource = AzureToken | GcpToken
+UpstreamCredential = KeyCredential | TokenCredential | AwsCredential
+
+
+class CredentialOverride(Node, frozen=True):
+    """Take the credential from a request header that a trusted filter has set, or else, with `fallback`, the
+    configured one. For AWS `header` is the prefix of three headers."""
+
+    header: str
+    fallback: bool = True
+
+
+class BodyEdit(Node, frozen=True):
+    """Changes of a JSON body: `remove` first, then `set`, whose values are JSON texts. Paths are dotted."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Provider(Node, frozen=True):
+    """The API of a model provider that a backend speaks, and what requests to it carry.
+
+    `name` is that of the AIServiceBackend or the like (`namespace/name`); `format` one of the schema names of
+    AIServiceBackend, or `Gemini` for Google AI Studio. `model` replaces the client's. `headers` and `body` are edited
+    after translation and before the request is signed.
+    """
+
+    origin: Origin
+    name: str
+    format: str
+    version: str = ""
+    prefix: str = ""
+    model: str = ""
+    region: str = ""
+    project: str = ""
+    credential: UpstreamCredential | None = None
+    override: CredentialOverride | None = None
+    headers: HeaderEdit | None = None
+    body: BodyEdit | None = None
+    chat_only: bool = False
+    legacy_max_tokens: bool = False
+
+
+class Cost(Node, frozen=True):
+    """A number worked out when an answer has ended, under `key` in the namespace `io.envoy.ai_gateway`.
+
+    `expression` is CEL over `model`, `backend`, `route_name` and the token counts (`input_tokens` and so on).
+    """
+
+    origin: Origin
+    key: str
+    expression: str
+
+
+class Inference(Node, frozen=True):
+    """What makes a rule one of AI requests: the endpoint asked for, and what the answers cost.
+
+    `route` is the AIGatewayRoute (`namespace/name`).
+    """
+
+    origin: Origin
+    endpoint: ModelEndpoint
+    route: str
+    costs: tuple[Cost, ...] = ()

@@ -1,0 +1,1 @@
+"""gRPC services that Envoy calls: rate limits and access logs."""

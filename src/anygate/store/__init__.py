@@ -1,0 +1,1 @@
+"""What is kept on disk: who used which model, and how much."""
