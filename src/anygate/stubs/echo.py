@@ -139,7 +139,7 @@ def build_answer(backend: Backend, request: EchoRequest, body: ReceivedBody = NO
     if request.method == "CONNECT":
         return _refuse(501, "CONNECT: a stub opens no tunnels", headers)
     try:
-        orders = read_orders(request.headers)
+        orders = read_orders(request.headers, backend.service)
     except OrderError as error:
         return _refuse(400, str(error), headers)
     echoed = _encode(

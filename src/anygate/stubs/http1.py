@@ -107,7 +107,7 @@ class Http1Engine:
             return
         self._meter = BodyMeter(self._wire.answerer.keeps)
         self._request = _read_request(event)
-        if is_reset_ordered(self._request.headers):
+        if is_reset_ordered(self._request.headers, self._log.backend.service):
             self._log.add(self._request)
             self._answering = True
             self._wire.abort()

@@ -141,7 +141,7 @@ class Http2Engine:
     def _open(self, stream_id: int, request: EchoRequest, ended: bool = True) -> None:
         if self._finishing:
             self._h2.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
-        elif is_reset_ordered(request.headers):
+        elif is_reset_ordered(request.headers, self._log.backend.service):
             self._log.add(request)
             self._h2.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
         elif self._is_call(request):

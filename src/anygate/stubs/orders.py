@@ -33,13 +33,13 @@ class Orders:
 NO_ORDERS = Orders()
 
 
-def read_orders(headers: Iterable[tuple[str, str]], *, grpc: bool = False) -> Orders:
-    """Read the orders among `headers`; a gRPC call may also order a gRPC status, 0 to 16."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        if name[:7].lower() == PREFIX:
-            found.setdefault(name.lower(), value.strip())
-    if not found:
+def read_orders(headers: Iterable[tuple[str, str]], service: str, *, grpc: bool = False) -> Orders:
+    """Read the orders among `headers` for the stub of `service`; a gRPC call may also order a gRPC status, 0 to 16.
+
+    `x-stub-for` names the services that are meant, so that one of several backends can be told to fail.
+    """
+    found = _collect(headers)
+    if not found or not _is_meant(found, service):
         return NO_ORDERS
     return Orders(
         status=_status(found.get("x-stub-status"), grpc=grpc),
@@ -52,9 +52,23 @@ def read_orders(headers: Iterable[tuple[str, str]], *, grpc: bool = False) -> Or
     )
 
 
-def is_reset_ordered(headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether the caller wants the connection or stream dropped instead of an answer."""
-    return any(name.lower() == "x-stub-reset" and _flag(value) for name, value in headers)
+def is_reset_ordered(headers: Iterable[tuple[str, str]], service: str) -> bool:
+    """Whether the caller wants the connection or stream of this stub dropped instead of an answer."""
+    found = _collect(headers)
+    return bool(found) and _flag(found.get("x-stub-reset")) and _is_meant(found, service)
+
+
+def _collect(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if name[:7].lower() == PREFIX:
+            found.setdefault(name.lower(), value.strip())
+    return found
+
+
+def _is_meant(found: dict[str, str], service: str) -> bool:
+    meant = found.get("x-stub-for")
+    return meant is None or service in (name.strip() for name in meant.split(","))
 
 
 def parse_delay(text: str) -> float:

@@ -120,7 +120,7 @@ class CallStream(Stream):
         self._refusal: list[tuple[str, str]] | None = None
         self._orders = Orders()
         try:
-            self._orders = read_orders(request.headers, grpc=True)
+            self._orders = read_orders(request.headers, backend.service, grpc=True)
         except OrderError as error:
             self._refusal = [(":status", "200"), *build_status(INVALID_ARGUMENT, str(error))]
         self._call = GrpcEcho()

@@ -81,3 +81,9 @@ def test_a_padded_answer_has_the_size_ordered_and_still_parses() -> None:
     assert len(whole) == 200_000
     assert max(map(len, pieces)) <= 65_536
     assert json.loads(whole)["service"] == "web"
+
+
+@pytest.mark.parametrize(("meant", "status"), [("web", 503), ("shop, web", 503), ("shop", 200)])
+def test_orders_may_be_for_some_services_only(meant: str, status: int) -> None:
+    answer = build_answer(WEB, ask(("x-stub-status", "503"), ("x-stub-for", meant)))
+    assert answer.status == status

@@ -24,7 +24,7 @@ class ProviderAnswerer:
     def answer(self, backend: Backend, request: EchoRequest, body: ReceivedBody) -> Answer:
         """Return the vendor's answer or its error, never anything else."""
         try:
-            orders = read_orders(request.headers)
+            orders = read_orders(request.headers, backend.service)
         except OrderError as error:
             call = read_call(request, body, NO_ORDERS)
             rejection = self._provider.reject_status(400, call)
