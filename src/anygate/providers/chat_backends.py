@@ -14,7 +14,7 @@ from anygate.providers.anthropic import write_request as anthropic_request
 from anygate.providers.anthropic.read_stream import MessageStreamReader
 from anygate.providers.bedrock import read_answer as bedrock
 from anygate.providers.bedrock import write_request as bedrock_request
-from anygate.providers.chat import Answer, ChatRequest, StreamWriter
+from anygate.providers.chat import Answer, ChatRequest, OutputFormat, StreamWriter
 from anygate.providers.chat.reader import StreamReader
 from anygate.providers.cohere import read_answer as cohere
 from anygate.providers.cohere import write_request as cohere_request
@@ -63,6 +63,11 @@ class ChatBackend(ABC):
     def extra_headers(self) -> list[tuple[str, str]]:
         """Headers that the format demands."""
         return []
+
+    @property
+    def is_sse(self) -> bool:
+        """Whether streams are server-sent events."""
+        return type(self.open_framing()) is SseFraming
 
     def open_framing(self) -> "Framing":
         """How events are cut out of the stream."""
@@ -160,11 +165,11 @@ class OpenAIBackend(ChatBackend):
 
     def read_answer(self, body: bytes) -> Answer:
         """A chat completion."""
-        return openai_answers.read_answer(body, self.setting.now)
+        return openai_answers.read_answer(body, self.setting.now, self.setting.losses)
 
     def open_reader(self, writer: StreamWriter) -> StreamReader:
         """Chunks."""
-        return ChatStreamReader(writer, self.setting.now)
+        return ChatStreamReader(writer, self.setting.losses, self.setting.now)
 
     def read_error(self, status: int, body: bytes) -> ErrorReply | None:
         """OpenAI's error object."""
@@ -179,7 +184,7 @@ class AnthropicBackend(ChatBackend):
         backend = self.setting.backend
         kind = backend.format
         hosting = {BackendFormat.AWS_ANTHROPIC: "aws", BackendFormat.GCP_ANTHROPIC: "gcp"}.get(kind, "native")
-        body = anthropic_request.write_request(request, model, self.setting.losses, hosting)
+        body = anthropic_request.write_request(request, model, self.setting.losses, hosting, backend.version)
         if hosting == "native":
             body = {"model": model, **body}
         else:
@@ -197,11 +202,11 @@ class AnthropicBackend(ChatBackend):
 
     def read_answer(self, body: bytes) -> Answer:
         """A message."""
-        return anthropic_answers.read_answer(body, self.setting.now)
+        return anthropic_answers.read_answer(body, self.setting.now, self.setting.losses)
 
     def open_reader(self, writer: StreamWriter) -> StreamReader:
         """Message events."""
-        return MessageStreamReader(writer, self.setting.now)
+        return MessageStreamReader(writer, self.setting.losses, self.setting.now)
 
     def open_framing(self) -> Framing:
         """Frames on AWS, SSE elsewhere."""
@@ -228,13 +233,13 @@ class ConverseBackend(ChatBackend):
 
     def read_answer(self, body: bytes) -> Answer:
         """A Converse response; its id is the request's (spec OB11)."""
-        return bedrock.read_answer(body, self.setting.now)
+        return bedrock.read_answer(body, self.setting.now, self.setting.losses)
 
     def open_reader(self, writer: StreamWriter) -> StreamReader:
         """Converse events."""
         setting = self.setting
         answer_id = setting.request_id or setting.new_id("")
-        return bedrock.ConverseStreamReader(writer, setting.now, answer_id, setting.model)
+        return bedrock.ConverseStreamReader(writer, setting.losses, setting.now, answer_id, setting.model)
 
     def open_framing(self) -> Framing:
         """Frames."""
@@ -248,19 +253,25 @@ class ConverseBackend(ChatBackend):
 class GeminiBackend(ChatBackend):
     """Gemini on Vertex AI and in AI Studio."""
 
+    _bare: OutputFormat | None = None
+
     def write_request(self, request: ChatRequest, model: str) -> tuple[str, dict[str, Any]]:
         """generateContent or its stream."""
+        shape = request.output_format
+        self._bare = shape if shape is not None and shape.kind in ("choice", "pattern") else None
         body = gemini_request.write_request(request, model, self.setting.losses)
         action = "streamGenerateContent" if request.stream else "generateContent"
         return endpoints.gemini_path(self.setting.backend, model, action), body
 
     def read_answer(self, body: bytes) -> Answer:
         """A GenerateContentResponse."""
-        return gemini.read_answer(body, self.setting.now, self.setting.new_id)
+        setting = self.setting
+        return gemini.read_answer(body, setting.now, setting.new_id, setting.losses, self._bare)
 
     def open_reader(self, writer: StreamWriter) -> StreamReader:
         """Response chunks."""
-        return gemini.GeminiStreamReader(writer, self.setting.now, self.setting.new_id)
+        setting = self.setting
+        return gemini.GeminiStreamReader(writer, setting.losses, setting.now, setting.new_id, self._bare)
 
     def read_error(self, status: int, body: bytes) -> ErrorReply | None:
         """Google's error object."""
@@ -277,11 +288,11 @@ class CohereBackend(ChatBackend):
 
     def read_answer(self, body: bytes) -> Answer:
         """A v2 chat response."""
-        return cohere.read_answer(body, self.setting.now)
+        return cohere.read_answer(body, self.setting.now, self.setting.losses)
 
     def open_reader(self, writer: StreamWriter) -> StreamReader:
         """v2 events."""
-        return cohere.CohereStreamReader(writer, self.setting.now, self.setting.model)
+        return cohere.CohereStreamReader(writer, self.setting.losses, self.setting.now, self.setting.model)
 
     def read_error(self, status: int, body: bytes) -> ErrorReply | None:
         """Cohere's message."""

@@ -1,7 +1,6 @@
 """Chat between two different formats, by way of the canonical chat."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,10 +9,10 @@ from anygate.providers.anthropic import answers as anthropic_answers
 from anygate.providers.anthropic import read_request as anthropic_request
 from anygate.providers.anthropic.write_stream import MessageStreamWriter
 from anygate.providers.chat import Answer, ChatRequest, StreamWriter
-from anygate.providers.chat_backends import CHAT_BACKENDS, ChatBackend, Events
+from anygate.providers.chat_backends import CHAT_BACKENDS, ChatBackend
+from anygate.providers.chat_pipe import ChatPipe, SsePipe
 from anygate.providers.conversion import Conversion, StreamPipe
 from anygate.providers.formats import ClientFormat
-from anygate.providers.framing import FramingFault
 from anygate.providers.json_text import parse_request, render
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat import answers as openai_answers
@@ -33,13 +32,16 @@ READERS: dict[ClientFormat, Callable[[dict[str, Any], Losses], ChatRequest]] = {
 _ID_PREFIXES = {ClientFormat.CHAT: "chatcmpl-", ClientFormat.RESPONSES: "resp_", ClientFormat.MESSAGES: "msg_"}
 
 
+_NOT_READ = ChatRequest(model="", messages=[])
+
+
 class ChatConversion(Conversion):
     """The hub: read the client's request, write the backend's, and back."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self._backend: ChatBackend = CHAT_BACKENDS[setting.backend.format](setting)
-        self._request = ChatRequest(model="", messages=[])
+        self._request = _NOT_READ
 
     def convert_request(self, body: bytes) -> Upstream:
         """Decode once, encode once."""
@@ -49,6 +51,8 @@ class ChatConversion(Conversion):
             raise bad_request("model", "the model is empty")
         model = setting.choose_model(request.model)
         path, written = self._backend.write_request(request, model)
+        if setting.client is ClientFormat.MESSAGES and setting.headers.get("anthropic-beta"):
+            setting.losses.add("anthropic-beta", "the backend has none of Anthropic's beta features")
         headers = [("content-type", "application/json"), *self._backend.extra_headers()]
         return Upstream("POST", path, headers, _render_request(written), request.stream)
 
@@ -60,6 +64,8 @@ class ChatConversion(Conversion):
         answer.model = answer.model or setting.model
         setting.model = answer.model
         setting.usage.replace_with(answer.usage)
+        if setting.client is not ClientFormat.CHAT:
+            _report_extras(answer, setting.losses)
         return self._write_answer(answer)
 
     def _write_answer(self, answer: Answer) -> bytes:
@@ -71,12 +77,13 @@ class ChatConversion(Conversion):
 
     def open_stream(self) -> StreamPipe:
         """A pipe with the client's writer behind the backend's reader."""
-        return ChatPipe(self.setting, self._backend, self._open_writer())
+        pipe = SsePipe if self._backend.is_sse else ChatPipe
+        return pipe(self.setting, self._backend, self._open_writer())
 
     def _open_writer(self) -> StreamWriter:
         usage = self.setting.usage
         if self.setting.client is ClientFormat.CHAT:
-            return ChatStreamWriter(usage, include_usage=self._request.include_usage)
+            return ChatStreamWriter(usage, include_usage=self._request.include_usage or self.setting.counted)
         if self.setting.client is ClientFormat.RESPONSES:
             return ResponseStreamWriter(usage, self._request.echo)
         return MessageStreamWriter(usage)
@@ -86,57 +93,18 @@ class ChatConversion(Conversion):
         return self._backend.read_error(status, body)
 
 
+def _report_extras(answer: Answer, losses: Losses) -> None:
+    """What only an OpenAI chat client is shown."""
+    for name in answer.extra:
+        losses.add(f"answer.{name}", "the client's format has no place for it")
+    if any(choice.logprobs is not None for choice in answer.choices):
+        losses.add("answer.logprobs", "the client's format has no place for them")
+    if len(answer.choices) > 1:
+        losses.add("answer.choices", "the client's format holds one answer")
+
+
 def _render_request(written: dict[str, Any]) -> bytes:
     try:
         return render(written)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as problem:
         raise Refused(400, f"malformed request: {problem}") from None
-
-
-class ChatPipe(StreamPipe):
-    """One canonical stream from framing over reader to writer."""
-
-    def __init__(self, setting: Setting, backend: ChatBackend, writer: StreamWriter) -> None:
-        self._setting = setting
-        self._framing = backend.open_framing()
-        self._writer = writer
-        self._reader = backend.open_reader(writer)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Every event that the chunk completes; what follows the end is not looked at."""
-        writer = self._writer
-        if writer.ended:
-            return b""
-        try:
-            self._read(self._framing.feed(chunk))
-        except Refused as refused:
-            writer.fail(refused.reply)
-        except FramingFault as fault:
-            writer.fail(ErrorReply(502, f"the provider's stream could not be read: {fault}", kind="api_error"))
-        return writer.take()
-
-    def finish(self) -> bytes:
-        """The upstream closed; a half event at the very end only shows that the stream is cut short."""
-        writer = self._writer
-        if not writer.ended:
-            with suppress(Refused):
-                self._read(self._framing.finish())
-            if not writer.ended:
-                self._reader.finish()
-        self._setting.model = self._reader.model or self._setting.model
-        return writer.take()
-
-    def fail(self, error: ErrorReply) -> bytes:
-        """The client's own way of ending badly."""
-        if not self._writer.ended:
-            self._writer.fail(error)
-        return self._writer.take()
-
-    def _read(self, events: Events) -> None:
-        reader, writer = self._reader, self._writer
-        for name, payload in events:
-            reader.feed(name, payload)
-            if writer.ended:
-                break
-        if reader.model:
-            self._setting.model = reader.model

@@ -15,6 +15,7 @@ from anygate.providers.conversion import Conversion, StreamPipe
 from anygate.providers.formats import BackendFormat
 from anygate.providers.gemini import read_answer as gemini
 from anygate.providers.gemini import write_request as gemini_request
+from anygate.providers.hosted_claude import beta_headers
 from anygate.providers.json_text import parse_answer, parse_request, render
 from anygate.providers.refusal import ErrorReply, bad_answer, not_expressible
 from anygate.providers.relay import AnthropicRelay, read_model
@@ -44,10 +45,11 @@ class AnthropicCounting(AnthropicRelay):
         headers = list(_JSON)
         if setting.backend.format is BackendFormat.GCP_ANTHROPIC:
             model = model.removesuffix("@default").removesuffix("@latest")
-            path = f"{endpoints.vertex_root(setting.backend)}/publishers/anthropic/models/count-tokens:rawPredict"
+            path = endpoints.vertex_count_path(setting.backend)
         else:
             path = f"/{setting.backend.prefix.strip('/') or 'v1'}/messages/count_tokens"
             headers.append(("anthropic-version", setting.headers.get("anthropic-version", "2023-06-01")))
+        headers += beta_headers(setting)
         if model != wanted.model:
             body = rewrite_top_level(body, model=model)
         return Upstream("POST", path, headers, body, False)

@@ -1,17 +1,30 @@
 """Upstream paths per backend format."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from anygate.providers.formats import Backend, BackendFormat, ClientFormat
 from anygate.providers.refusal import not_expressible
 
-_SEGMENT = ":$&+=@"
+if TYPE_CHECKING:  # the adapter starts in half the time without the model
+    from anygate.model.inference import ModelEndpoint
+
+SEGMENT_MARKS = ":$&+=@"
+"""What stands in a path segment as it is, besides letters, digits and `_.-~`."""
+
 _OPENAI = {
     ClientFormat.CHAT: "chat/completions",
     ClientFormat.RESPONSES: "responses",
     ClientFormat.RESPONSES_INPUT_TOKENS: "responses/input_tokens",
     ClientFormat.COMPLETIONS: "completions",
     ClientFormat.EMBEDDINGS: "embeddings",
+}
+_UNCONVERTED: "dict[ModelEndpoint, str]" = {
+    "images": "images/generations",
+    "image_edits": "images/edits",
+    "speech": "audio/speech",
+    "transcription": "audio/transcriptions",
+    "translation": "audio/translations",
 }
 _DEFAULT_PREFIX = {BackendFormat.AWS_OPENAI: "openai/v1"}
 
@@ -28,6 +41,19 @@ def openai_path(backend: Backend, endpoint: ClientFormat, model: str) -> str:
     return f"/{prefix}/{name}"
 
 
+def unconverted_path(backend: Backend, endpoint: "ModelEndpoint", model: str) -> str | None:
+    """OpenAI's endpoints that no other vendor's format reaches; None where the backend lacks one."""
+    if backend.format is BackendFormat.OPENAI and endpoint == "tokenize":
+        return "/tokenize"
+    name = _UNCONVERTED.get(endpoint)
+    if name is None or backend.format not in (BackendFormat.OPENAI, BackendFormat.AZURE_OPENAI):
+        return None
+    if backend.format is BackendFormat.AZURE_OPENAI:
+        query = "?" + urlencode({"api-version": backend.version}) if backend.version else ""
+        return f"/openai/deployments/{escape_segment(model)}/{name}{query}"
+    return f"/{backend.prefix.strip('/') or 'v1'}/{name}"
+
+
 def anthropic_path(backend: Backend, model: str, stream: bool) -> str:
     """Claude at Anthropic, on Bedrock InvokeModel and on Vertex rawPredict (spec OA1, AA1-AA3)."""
     if backend.format is BackendFormat.AWS_ANTHROPIC:
@@ -36,6 +62,11 @@ def anthropic_path(backend: Backend, model: str, stream: bool) -> str:
         action = "streamRawPredict" if stream else "rawPredict"
         return f"{vertex_root(backend)}/publishers/anthropic/models/{escape_segment(model)}:{action}"
     return f"/{backend.prefix.strip('/') or 'v1'}/messages"
+
+
+def vertex_count_path(backend: Backend) -> str:
+    """Where Vertex counts for Claude; the model stands in the body (spec TC1)."""
+    return f"{vertex_root(backend)}/publishers/anthropic/models/count-tokens:rawPredict"
 
 
 def bedrock_path(model: str, action: str) -> str:
@@ -68,4 +99,4 @@ def escape_segment(name: str) -> str:
     """A model id as one path segment; Bedrock's ARNs hold slashes, and dots alone would climb."""
     if name in ("", ".", ".."):
         raise not_expressible("model", "the model name cannot stand in a path")
-    return quote(name, safe=_SEGMENT)
+    return quote(name, safe=SEGMENT_MARKS)

@@ -16,7 +16,7 @@ from anygate.providers.usage import Usage
 
 ANSWER_LIMIT = 64 * 1024 * 1024
 FailKind = Literal["closed", "reset", "timeout", "connect"]
-_FAILURES: dict[FailKind, ErrorReply] = {
+FAILURES: dict[FailKind, ErrorReply] = {
     "closed": ErrorReply(502, "the provider closed the connection before its answer was complete", kind="api_error"),
     "reset": ErrorReply(502, "the connection to the provider was reset", kind="api_error"),
     "timeout": ErrorReply(504, "the provider did not answer in time", kind="timeout_error"),
@@ -49,6 +49,7 @@ _NOT_FORWARDED = frozenset(
         *("openai-organization", "openai-project", "openai-beta", "user-agent"),
     }
 )
+_PRIVATE = (":", "x-stainless-", "x-ai-eg-")
 _NOT_RETURNED = frozenset(
     {
         *("content-length", "content-encoding", "content-type", "transfer-encoding", "connection", "keep-alive"),
@@ -63,7 +64,8 @@ class Exchange:
 
     Call `convert_request`; send what it returns; then `start_response`, `feed` for every chunk and `finish`, or
     `fail` when the upstream dies. While `buffered` is true nothing may go to the client before `finish` or `fail`:
-    only they settle `status` and `response_headers`, because an answer that cannot be read becomes a 502.
+    only they settle `status` and `response_headers`, because an answer that cannot be read becomes a 502. `counted`
+    makes streams tell their usage also to clients that do not want to know.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Exchange:
         path: str = "",
         headers: Mapping[str, str] | None = None,
         *,
+        lowered: bool = False,
+        counted: bool = False,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -80,8 +84,11 @@ class Exchange:
         self.status = 0
         self.response_headers: Headers = []
         self.buffered = True
-        self._headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self._headers = (
+            headers if lowered and headers else {name.lower(): value for name, value in (headers or {}).items()}
+        )
         self._setting = Setting(client, backend, self._headers, int(clock()), lambda prefix: prefix + new_id())
+        self._setting.counted = counted
         factory = find_conversion(client, backend.format, chat_only=backend.chat_only)
         self._conversion: Conversion | None = factory(self._setting) if factory else None
         self._stream_asked = False
@@ -107,6 +114,11 @@ class Exchange:
         """What could not be carried, in both directions so far."""
         return self._setting.losses.listed()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that the backend still sends can matter."""
+        return self._over is not None
+
     def convert_request(self, body: bytes) -> Upstream | Refusal:
         """The request for the backend, or the answer for the client when there is none."""
         setting = self._setting
@@ -118,9 +130,14 @@ class Exchange:
         except Refused as refused:
             return self._refuse(refused.reply)
         self._stream_asked = upstream.stream
-        headers = [(name, value) for name, value in self._headers.items() if not _is_private(name)]
+        headers = [
+            (name, value)
+            for name, value in self._headers.items()
+            if name not in _NOT_FORWARDED and not name.startswith(_PRIVATE)
+        ]
         accept = "text/event-stream" if upstream.stream else "application/json"
-        headers = [*headers, ("accept", accept), *upstream.headers]
+        headers.append(("accept", accept))
+        headers += upstream.headers
         losses = setting.losses.listed()
         return Upstream(upstream.method, upstream.path, headers, upstream.body, upstream.stream, losses)
 
@@ -133,21 +150,20 @@ class Exchange:
         known = {name.lower(): value for name, value in headers}
         self._setting.answer_headers = known
         self.status = status
-        encoding = known.get("content-encoding", "identity").strip().lower()
-        if encoding not in ("", "identity"):
+        encoding = known.get("content-encoding")
+        if encoding and encoding.strip().lower() not in ("", "identity"):
             try:
                 self._decompressor = Decompressor(encoding)
             except FramingFault as fault:
                 self._over = ErrorReply(502, str(fault), kind="api_error")
-        content_type = known.get("content-type", "").partition(";")[0].strip().lower()
-        streamed = self._stream_asked and 200 <= status < 300 and (content_type in _STREAM_TYPES or not content_type)
+        streamed = self._stream_asked and 200 <= status < 300 and _is_stream(known.get("content-type", ""))
         kept = [(name, value) for name, value in headers if name.lower() not in _NOT_RETURNED]
         if streamed and self._conversion is not None and self._over is None:
             self._pipe = self._conversion.open_stream()
             self.buffered = False
-            kept = [*kept, ("content-type", "text/event-stream"), ("cache-control", "no-cache")]
+            kept += [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
         else:
-            kept = [*kept, ("content-type", "application/json")]
+            kept.append(("content-type", "application/json"))
         self.response_headers = kept
         return status, kept
 
@@ -197,7 +213,7 @@ class Exchange:
             return b""
         self._done = True
         self._held.clear()
-        error = _FAILURES[kind]
+        error = FAILURES[kind]
         return self._pipe.fail(error) if self._pipe is not None else self._settle(error)
 
     def _finish_error(self, conversion: Conversion, body: bytes) -> bytes:
@@ -220,5 +236,6 @@ class Exchange:
         return Refusal(error.status, [("content-type", "application/json")], body)
 
 
-def _is_private(name: str) -> bool:
-    return name in _NOT_FORWARDED or name.startswith((":", "x-stainless-", "x-ai-eg-"))
+def _is_stream(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in _STREAM_TYPES or not kind

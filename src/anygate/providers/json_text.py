@@ -1,5 +1,6 @@
 """JSON in and out: every decode of foreign bytes goes through here, so that nothing but Refused can come out."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,9 +52,8 @@ def parse_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         raise bad_answer(str(problem)) from None
 
 
-def render(value: object) -> bytes:
-    """JSON bytes of plain values."""
-    return _encoder.encode(value)
+render: Callable[[object], bytes] = _encoder.encode
+"""JSON bytes of plain values; the encoder itself, because a stream's every chunk passes here."""
 
 
 def render_text(value: object) -> str:

@@ -26,7 +26,7 @@ class Losses:
 
     def listed(self) -> tuple[Loss, ...]:
         """Every loss so far."""
-        return tuple(Loss(path, sentence) for path, sentence in self._seen)
+        return tuple(Loss(path, sentence) for path, sentence in self._seen) if self._seen else ()
 
 
 def render_losses(losses: tuple[Loss, ...]) -> str:

@@ -1,15 +1,20 @@
 """What Envoy tells the adapter about a request, in headers, so that the adapter needs no configuration of its own."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from anygate.model.inference import Provider
 from anygate.providers.formats import Backend, BackendFormat
+
+if TYPE_CHECKING:  # the adapter reads orders without the model, and so starts in half the time
+    from anygate.model.inference import Provider
 
 PROVIDER_HEADER = "x-anygate-provider"
 """Carries an `Order` as JSON; Envoy sets it, and nothing else can reach the adapter's sockets."""
 
 ENDPOINT_HEADER = "x-anygate-endpoint"
-"""Carries the endpoint asked for, a `ModelEndpoint`."""
+"""Carries the endpoint asked for, a `ModelEndpoint`, and after a space `true` if the tokens of its answer are counted:
+then streams must tell them, whether the client wants to know or not."""
 
 EGRESS_HEADER = "x-anygate-egress"
 """Carries the cluster that the adapter's request is for, on its way back through Envoy."""
@@ -48,7 +53,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-def write_order(provider: Provider, egress: str) -> str:
+def write_order(provider: "Provider", egress: str) -> str:
     """The header's value for a backend; `egress` is its cluster."""
     return msgspec.json.encode(
         Order(

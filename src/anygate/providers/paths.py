@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from anygate.model.inference import ModelEndpoint
 from anygate.providers.formats import ClientFormat
 
-ENDPOINT_PATHS: Mapping[ModelEndpoint, tuple[str, ...]] = MappingProxyType(
+if TYPE_CHECKING:  # the adapter starts in half the time without the model
+    from anygate.model.inference import ModelEndpoint
+
+ENDPOINT_PATHS: "Mapping[ModelEndpoint, tuple[str, ...]]" = MappingProxyType(
     {
         "chat": ("/v1/chat/completions",),
         "completions": ("/v1/completions",),
@@ -27,10 +30,10 @@ ENDPOINT_PATHS: Mapping[ModelEndpoint, tuple[str, ...]] = MappingProxyType(
 )
 """Every endpoint with its paths."""
 
-MULTIPART: frozenset[ModelEndpoint] = frozenset({"image_edits", "transcription", "translation"})
+MULTIPART: "frozenset[ModelEndpoint]" = frozenset({"image_edits", "transcription", "translation"})
 """Endpoints whose requests are forms, with the model in a part of its own."""
 
-CLIENT_FORMATS: Mapping[ModelEndpoint, ClientFormat] = MappingProxyType(
+CLIENT_FORMATS: "Mapping[ModelEndpoint, ClientFormat]" = MappingProxyType(
     {
         "chat": ClientFormat.CHAT,
         "completions": ClientFormat.COMPLETIONS,

@@ -15,6 +15,7 @@ from anygate.providers.conversion import Conversion, ModelOnly, StreamPipe
 from anygate.providers.formats import BackendFormat, ClientFormat
 from anygate.providers.framing import FramingFault, SseDecoder, encode_event
 from anygate.providers.gemini import read_answer as gemini
+from anygate.providers.hosted_claude import beta_headers, wrap_body
 from anygate.providers.json_text import parse_request
 from anygate.providers.openai_chat import errors as openai_errors
 from anygate.providers.openai_chat.shapes import COMPLETION, read_usage
@@ -56,6 +57,11 @@ _RESPONSE = msgspec.json.Decoder(_ResponseShape)
 _RERANK = msgspec.json.Decoder(_RerankShape)
 
 
+def keeps_body_model(backend: BackendFormat, client: ClientFormat | None) -> bool:
+    """Whether the model in the body stays the client's, because the path names the one to use (spec AZ2)."""
+    return backend is BackendFormat.AZURE_OPENAI and client in (ClientFormat.CHAT, ClientFormat.COMPLETIONS)
+
+
 def read_model(body: bytes) -> ModelOnly:
     """The model of a request, or a 400 that says what is wrong with it."""
     try:
@@ -65,6 +71,10 @@ def read_model(body: bytes) -> ModelOnly:
         kind = "it is missing" if "model" not in value else "it is not a string"
         problem = kind if type(value.get("model")) is not str else "the field `stream` is not a boolean"
         raise bad_request("model", problem) from None
+
+
+_SAYING_USAGE = (ClientFormat.CHAT, ClientFormat.COMPLETIONS)
+"""Whose streams tell their usage only to those who ask for it."""
 
 
 class UsageTap:
@@ -203,12 +213,11 @@ class Relay(Conversion):
         model = setting.choose_model(wanted.model)
         if not model:
             raise bad_request("model", "the model is empty")
-        azure_path = setting.backend.format is BackendFormat.AZURE_OPENAI and setting.client in (
-            ClientFormat.CHAT,
-            ClientFormat.COMPLETIONS,
-        )
-        if setting.backend.model is not None and setting.backend.model != wanted.model and not azure_path:
-            body = rewrite_top_level(body, model=model)
+        kept = keeps_body_model(setting.backend.format, setting.client)
+        renamed = model if setting.backend.model is not None and model != wanted.model and not kept else None
+        asked = setting.counted and bool(wanted.stream) and setting.client in _SAYING_USAGE
+        if renamed is not None or asked:
+            body = rewrite_top_level(body, model=renamed, include_usage=asked)
         if setting.client is ClientFormat.RERANK:
             path = endpoints.cohere_path(setting.backend, "rerank")
         else:
@@ -249,12 +258,10 @@ class AnthropicRelay(Conversion):
             if model != wanted.model:
                 body = rewrite_top_level(body, model=model)
             version = setting.headers.get("anthropic-version") or setting.backend.version or "2023-06-01"
-            headers.append(("anthropic-version", version))
-            beta = setting.headers.get("anthropic-beta")
-            if beta:
-                headers.append(("anthropic-beta", beta))
+            headers += [("anthropic-version", version), *beta_headers(setting)]
         else:
             body = wrap_body(setting, body)
+            headers += beta_headers(setting)
         return Upstream("POST", endpoints.anthropic_path(setting.backend, model, stream), headers, body, stream)
 
     def convert_answer(self, body: bytes) -> bytes:
@@ -339,47 +346,3 @@ def _event_type(payload: bytes) -> str:
         return _TYPE.decode(payload).type
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise Refused(502, "the provider's answer could not be read: an event is not JSON", kind="api_error") from None
-
-
-_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_VERSIONS = {BackendFormat.AWS_ANTHROPIC: "bedrock-2023-05-31", BackendFormat.GCP_ANTHROPIC: "vertex-2023-10-16"}
-# The beta flags that Bedrock takes in `anthropic_beta`; it refuses a request with any other.
-AWS_BETAS = frozenset(
-    {
-        *("compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24"),
-        *("context-1m-2025-08-07", "context-management-2025-06-27", "dev-full-thinking-2025-05-14"),
-        *("effort-2025-11-24", "fine-grained-tool-streaming-2025-05-14", "interleaved-thinking-2025-05-14"),
-        *("output-128k-2025-02-19", "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29"),
-        "tool-search-tool-2025-10-19",
-    }
-)
-_BETA_ALIASES = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
-
-
-def wrap_body(setting: Setting, body: bytes) -> bytes:
-    """Without the model (and on AWS the stream flag), with `anthropic_version` and on AWS the beta flags."""
-    parse_request(body)
-    fields = _RAW.decode(body)
-    kind = setting.backend.format
-    fields.pop("model", None)
-    version = setting.backend.version
-    if version or "anthropic_version" not in fields:
-        fields["anthropic_version"] = msgspec.Raw(msgspec.json.encode(version or _VERSIONS[kind]))
-    if kind is BackendFormat.AWS_ANTHROPIC:
-        fields.pop("stream", None)
-        flags = _choose_betas(setting)
-        if flags:
-            fields["anthropic_beta"] = msgspec.Raw(msgspec.json.encode(flags))
-    return msgspec.json.encode(fields)
-
-
-def _choose_betas(setting: Setting) -> list[str]:
-    chosen: dict[str, None] = {}
-    for flag in setting.headers.get("anthropic-beta", "").split(","):
-        name = flag.strip()
-        target = _BETA_ALIASES.get(name, name)
-        if target in AWS_BETAS:
-            chosen[target] = None
-        elif name:
-            setting.losses.add("anthropic-beta", f"Bedrock does not take the flag {name[:80]}")
-    return list(chosen)

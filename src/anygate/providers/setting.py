@@ -49,6 +49,7 @@ class Setting:
         self.losses = Losses()
         self.usage = Usage()
         self.model = ""
+        self.counted = False
         self.answer_headers: dict[str, str] = {}
 
     def choose_model(self, model: str) -> str:

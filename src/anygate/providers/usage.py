@@ -29,7 +29,15 @@ class Usage(msgspec.Struct):
 
     def replace_with(self, other: "Usage") -> None:
         """Take over every count that `other` knows: stream usage is cumulative, so the newest value wins."""
-        for name in Usage.__struct_fields__:
-            value = getattr(other, name)
-            if value is not None:
-                setattr(self, name, value)
+        if other.input is not None:
+            self.input = other.input
+        if other.output is not None:
+            self.output = other.output
+        if other.total is not None:
+            self.total = other.total
+        if other.cached is not None:
+            self.cached = other.cached
+        if other.cache_creation is not None:
+            self.cache_creation = other.cache_creation
+        if other.reasoning is not None:
+            self.reasoning = other.reasoning

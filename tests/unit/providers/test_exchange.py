@@ -195,3 +195,11 @@ def test_a_gemini_signature_never_reaches_claude():
     exchange = open_exchange()
     assert b"thinking" not in ask(exchange, messages=messages).body
     assert exchange.losses
+
+
+def test_beta_features_that_the_backend_does_not_have_are_named():
+    exchange = Exchange(
+        ClientFormat.MESSAGES, Backend(format=BackendFormat.OPENAI), headers={"anthropic-beta": "context-1m-2025-08-07"}
+    )
+    exchange.convert_request(b'{"model":"gpt-4o","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}')
+    assert [loss.path for loss in exchange.losses] == ["anthropic-beta"]

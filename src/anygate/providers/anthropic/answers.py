@@ -4,7 +4,9 @@ from typing import Any
 
 from anygate.providers.anthropic.shapes import MESSAGE, BlockShape, UsageTally, write_usage
 from anygate.providers.chat import Answer, Choice, Reasoning, RefusalText, StopReason, Text, ToolCall
+from anygate.providers.chat.reader import CITATIONS, HOSTED_TOOL
 from anygate.providers.json_text import parse_answer, parse_value, render, render_text
+from anygate.providers.losses import Losses
 from anygate.providers.refusal import bad_answer
 from anygate.providers.usage import Usage
 
@@ -32,23 +34,28 @@ def read_stop(word: str | None) -> StopReason:
     return _STOPS.get(word or "end_turn", "stop")
 
 
+def stop_detail(word: str | None) -> str | None:
+    """A stop reason of the future as it is."""
+    return None if word is None or word in _STOPS else word
+
+
 def write_stop(reason: StopReason) -> str:
     """The stop reason an Anthropic client knows."""
     return _REASONS[reason]
 
 
-def read_answer(body: bytes, created: int) -> Answer:
+def read_answer(body: bytes, created: int, losses: Losses) -> Answer:
     """A whole message."""
     shape = parse_answer(MESSAGE, body)
     if shape.content is None:
         raise bad_answer("it has no content")
-    parts = [part for block in shape.content if (part := _read_block(block)) is not None]
+    parts = [part for block in shape.content if (part := _read_block(block, losses)) is not None]
     word = shape.stop_reason
     choice = Choice(
         parts=parts,
         stop=read_stop(word),
         stop_sequence=shape.stop_sequence,
-        stop_detail=word if word is not None and word not in _STOPS else None,
+        stop_detail=stop_detail(word),
     )
     return Answer(
         answer_id=shape.id or "",
@@ -59,8 +66,10 @@ def read_answer(body: bytes, created: int) -> Answer:
     )
 
 
-def _read_block(block: BlockShape) -> Text | Reasoning | RefusalText | ToolCall | None:
+def _read_block(block: BlockShape, losses: Losses) -> Text | Reasoning | RefusalText | ToolCall | None:
     if block.type == "text":
+        if block.citations:
+            losses.add("answer.content.citations", CITATIONS)
         return Text(block.text or "")
     if block.type == "tool_use":
         return ToolCall(block.id or "", block.name or "", render_text(block.input if block.input is not None else {}))
@@ -68,7 +77,13 @@ def _read_block(block: BlockShape) -> Text | Reasoning | RefusalText | ToolCall 
         return Reasoning(block.thinking or "", block.signature)
     if block.type == "redacted_thinking":
         return Reasoning("", redacted=block.data or "")
+    report_block(block.type, losses)
     return None
+
+
+def report_block(kind: str, losses: Losses) -> None:
+    """A block that only Anthropic's own clients understand."""
+    losses.add(f"answer.content.{kind[:40] or 'type'}", HOSTED_TOOL)
 
 
 def write_answer(answer: Answer) -> bytes:

@@ -37,6 +37,8 @@ class BlockShape(msgspec.Struct, gc=False):
     partial_json: str | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    citations: Any = None
+    citation: Any = None
 
 
 class MessageShape(msgspec.Struct, gc=False):
@@ -84,10 +86,14 @@ class UsageTally:
     def add(self, shape: UsageShape) -> Usage:
         """The usage known so far."""
         seen = self._seen
-        for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            value = getattr(shape, name)
-            if value is not None:
-                setattr(seen, name, value)
+        if shape.input_tokens is not None:
+            seen.input_tokens = shape.input_tokens
+        if shape.output_tokens is not None:
+            seen.output_tokens = shape.output_tokens
+        if shape.cache_read_input_tokens is not None:
+            seen.cache_read_input_tokens = shape.cache_read_input_tokens
+        if shape.cache_creation_input_tokens is not None:
+            seen.cache_creation_input_tokens = shape.cache_creation_input_tokens
         details = shape.output_tokens_details
         read, written = seen.cache_read_input_tokens, seen.cache_creation_input_tokens
         return Usage(

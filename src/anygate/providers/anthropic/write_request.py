@@ -4,8 +4,14 @@ from typing import Any
 
 from anygate.providers.anthropic.write_messages import mark_cache, write_messages, write_system
 from anygate.providers.chat import ChatRequest, Tool
-from anygate.providers.chat.abilities import has_effort, has_structured_output, output_limit
-from anygate.providers.chat.request import report_uncarried
+from anygate.providers.chat.abilities import (
+    REMOVED_SAMPLING,
+    has_effort,
+    has_structured_output,
+    output_limit,
+    takes_sampling,
+)
+from anygate.providers.chat.request import Uncarried
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import strip_values
 from anygate.providers.refusal import Refused, not_expressible
@@ -39,42 +45,65 @@ NOT_CARRIED = {
     "safety_settings": "a setting of Gemini",
     "generation_config": "a setting of Gemini",
 }
+_UNCARRIED = Uncarried(NOT_CARRIED)
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
 
-def write_request(request: ChatRequest, model: str, losses: Losses, hosting: str) -> dict[str, Any]:
-    """The body without what the hosting adds; `hosting` is "native", "aws" or "gcp"."""
-    report_uncarried(request, NOT_CARRIED, losses)
-    _check(request)
+def write_request(request: ChatRequest, model: str, losses: Losses, hosting: str, version: str = "") -> dict[str, Any]:
+    """The body without what the hosting adds; `hosting` is "native", "aws" or "gcp", `version` that of the API."""
+    _UNCARRIED.report(request, losses)
+    samples = takes_sampling(version)
+    if samples:
+        _check_temperature(request)
+    else:
+        _report_sampling(request, version, losses)
+    if request.n is not None and request.n != 1:
+        raise not_expressible("n", "Anthropic gives one answer per request")
     if request.service_tier is not None:
         losses.add("service_tier", "OpenAI's tiers do not exist at Anthropic")
     max_tokens = request.max_tokens
-    return strip_values(
-        {
-            "max_tokens": output_limit(model) if max_tokens is None else max_tokens,
-            "system": write_system(request, losses) or None,
-            "messages": write_messages(request, losses),
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "top_k": request.top_k,
-            "stop_sequences": request.stop or None,
-            "tools": [_write_tool(tool) for tool in request.tools] or None,
-            "tool_choice": _write_choice(request),
-            "thinking": _write_thinking(request),
-            "output_config": _write_output(request, model, hosting, losses),
-            "metadata": {"user_id": request.user} if request.user else None,
-        }
-    )
+    written: dict[str, Any] = {"max_tokens": output_limit(model) if max_tokens is None else max_tokens}
+    system = write_system(request, losses)
+    if system:
+        written["system"] = system
+    written["messages"] = write_messages(request, losses)
+    if samples:
+        _write_sampling(request, written)
+    if request.stop:
+        written["stop_sequences"] = request.stop
+    if request.tools:
+        written["tools"] = [_write_tool(tool) for tool in request.tools]
+        _set(written, "tool_choice", _write_choice(request))
+    _set(written, "thinking", _write_thinking(request))
+    _set(written, "output_config", _write_output(request, model, hosting, losses))
+    if request.user:
+        written["metadata"] = {"user_id": request.user}
+    return written
 
 
-def _check(request: ChatRequest) -> None:
-    """Spec OA4: Claude's temperature ends at 1; more than one candidate does not exist."""
+def _write_sampling(request: ChatRequest, written: dict[str, Any]) -> None:
+    _set(written, "temperature", request.temperature)
+    _set(written, "top_p", request.top_p)
+    _set(written, "top_k", request.top_k)
+
+
+def _set(written: dict[str, Any], name: str, value: Any) -> None:
+    if value is not None:
+        written[name] = value
+
+
+def _report_sampling(request: ChatRequest, version: str, losses: Losses) -> None:
+    for field in REMOVED_SAMPLING:
+        if getattr(request, field) is not None:
+            losses.add(request.path_of(field), f"version {version} of Anthropic's API does not take it")
+
+
+def _check_temperature(request: ChatRequest) -> None:
+    """Spec OA4: Claude's temperature ends at 1."""
     heat = request.temperature
     if heat is not None and not 0 <= heat <= 1:
         problem = f"temperature {heat:.2f} is not supported by Anthropic (must be between 0.0 and 1.0)"
         raise Refused(422, f"invalid request body: {problem}", param="temperature")
-    if request.n is not None and request.n != 1:
-        raise not_expressible("n", "Anthropic gives one answer per request")
 
 
 def _write_tool(tool: Tool) -> dict[str, Any]:

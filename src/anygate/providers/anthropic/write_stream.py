@@ -18,6 +18,10 @@ from anygate.providers.usage import Usage
 _DELTA = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":%s}}\n\n'
 )
+_TEXT_HEAD = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
+)
+_TEXT_TAIL = b"}}\n\n"
 _START = b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%s}\n\n'
 _STOP = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
 _TEXT_BLOCK = b'{"type":"text","text":""}'
@@ -60,6 +64,13 @@ class MessageStreamWriter(StreamWriter):
             self._open("text", _TEXT_BLOCK)
         self._out.append(_DELTA % (self._index, b"text_delta", b"text", render(text)))
 
+    def literals(self, texts: list[bytes]) -> None:
+        """Text deltas of one block."""
+        if self._block != "text":
+            self._open("text", _TEXT_BLOCK)
+        head = _TEXT_HEAD % self._index
+        self._out.append(head + (_TEXT_TAIL + head).join(texts) + _TEXT_TAIL)
+
     def reasoning(self, choice: int, text: str) -> None:
         """A thinking delta."""
         if choice:
@@ -100,7 +111,7 @@ class MessageStreamWriter(StreamWriter):
             return
         self._out.append(_DELTA % (self._tools[slot], b"input_json_delta", b"partial_json", render(fragment)))
 
-    def stop(self, choice: int, reason: StopReason, sequence: str | None = None) -> None:
+    def stop(self, choice: int, reason: StopReason, sequence: str | None = None, detail: str | None = None) -> None:
         """Kept for `message_delta`."""
         if not choice:
             self._stop = (reason, sequence)

@@ -1,9 +1,10 @@
 """Converse answers, streams and errors to canonical ones."""
 
-from anygate.providers.bedrock.shapes import CONVERSE, EVENT, STOPS, BlockShape, EventShape, read_stop, read_usage
+from anygate.providers.bedrock.shapes import CONVERSE, EVENT, BlockShape, EventShape, read_stop, read_usage, stop_detail
 from anygate.providers.chat import Answer, Choice, Reasoning, RefusalText, StopReason, StreamWriter, Text, ToolCall
-from anygate.providers.chat.reader import StreamReader, truncated
+from anygate.providers.chat.reader import CITATIONS, HOSTED_TOOL, StreamReader, truncated
 from anygate.providers.json_text import parse_answer, parse_value, render_text
+from anygate.providers.losses import Losses
 from anygate.providers.refusal import ErrorReply, bad_answer, shorten
 from anygate.providers.usage import Usage
 
@@ -22,23 +23,23 @@ EXCEPTIONS = {
 }
 
 
-def read_answer(body: bytes, created: int) -> Answer:
+def read_answer(body: bytes, created: int, losses: Losses) -> Answer:
     """A whole ConverseResponse; the caller fills in id and model, which Converse does not repeat."""
     shape = parse_answer(CONVERSE, body)
     if shape.output is None or shape.output.message is None:
         raise bad_answer("it has no output")
-    parts = [part for block in shape.output.message.content if (part := _read_block(block)) is not None]
+    parts = [part for block in shape.output.message.content if (part := _read_block(block, losses)) is not None]
     word = shape.stopReason
     choice = Choice(
         parts=parts,
         stop=read_stop(word),
-        stop_detail=word if word is not None and word not in STOPS else None,
+        stop_detail=stop_detail(word),
     )
     usage = read_usage(shape.usage) if shape.usage else Usage()
     return Answer(answer_id="", model="", created=created, choices=[choice], usage=usage)
 
 
-def _read_block(block: BlockShape) -> Text | Reasoning | RefusalText | ToolCall | None:
+def _read_block(block: BlockShape, losses: Losses) -> Text | Reasoning | RefusalText | ToolCall | None:
     if block.text is not None:
         return Text(block.text)
     if block.toolUse is not None:
@@ -50,9 +51,12 @@ def _read_block(block: BlockShape) -> Text | Reasoning | RefusalText | ToolCall 
             return Reasoning(thought.reasoningText.text, thought.reasoningText.signature)
         return Reasoning("", redacted=thought.redactedContent or "")
     if type(block.citationsContent) is dict:
+        if block.citationsContent.get("citations"):
+            losses.add("answer.content.citations", CITATIONS)
         pieces = block.citationsContent.get("content")
         if type(pieces) is list:
             return Text("".join(str(piece["text"]) for piece in pieces if type(piece) is dict and "text" in piece))
+    losses.add("answer.content", HOSTED_TOOL)
     return None
 
 
@@ -61,14 +65,14 @@ class ConverseStreamReader(StreamReader):
     starts.
     """
 
-    def __init__(self, writer: StreamWriter, created: int, answer_id: str, model: str) -> None:
-        super().__init__(writer)
+    def __init__(self, writer: StreamWriter, losses: Losses, created: int, answer_id: str, model: str) -> None:
+        super().__init__(writer, losses)
         self.model = model
         self._created = created
         self._answer_id = answer_id
         self._slot = -1
         self._slots: dict[int, int] = {}
-        self._stop: StopReason | None = None
+        self._stop: tuple[StopReason, None, str | None] | None = None
 
     def feed(self, name: str, payload: bytes) -> None:
         """One frame by its `:event-type`."""
@@ -84,7 +88,7 @@ class ConverseStreamReader(StreamReader):
         elif name == "messageStart":
             self.writer.start(self._answer_id, self.model, self._created)
         elif name == "messageStop":
-            self._stop = read_stop(event.stopReason)
+            self._stop = (read_stop(event.stopReason), None, stop_detail(event.stopReason))
         elif name == "metadata" and event.usage is not None:
             self.writer.usage.replace_with(read_usage(event.usage))
 
@@ -93,7 +97,7 @@ class ConverseStreamReader(StreamReader):
         if self._stop is None:
             self.writer.fail(truncated())
         elif not self.writer.ended:
-            self.writer.stop(0, self._stop)
+            self.writer.stop(0, *self._stop)
             self.writer.finish()
 
     def _read_start(self, event: EventShape) -> None:
@@ -118,6 +122,8 @@ class ConverseStreamReader(StreamReader):
                 self.writer.signature(0, thought.signature)
             if thought.redactedContent:
                 self.writer.redacted(0, thought.redactedContent)
+        elif delta.citation is not None:
+            self.losses.add("answer.content.citations", CITATIONS)
 
 
 def read_exception(name: str, payload: bytes) -> ErrorReply:

@@ -49,6 +49,7 @@ class BlockShape(msgspec.Struct, gc=False):
     toolUse: ToolUseShape | None = None  # noqa: N815
     reasoningContent: ReasoningShape | None = None  # noqa: N815
     citationsContent: Any = None  # noqa: N815
+    citation: Any = None
 
 
 class MessageShape(msgspec.Struct, gc=False):
@@ -98,6 +99,11 @@ STOPS: dict[str, StopReason] = {
 def read_stop(word: str | None) -> StopReason:
     """Spec OB13: the rest, such as guardrail_intervened, is a plain stop."""
     return STOPS.get(word or "end_turn", "stop")
+
+
+def stop_detail(word: str | None) -> str | None:
+    """Bedrock's own word where no other format has one."""
+    return None if word is None or word in STOPS else word
 
 
 def read_usage(shape: UsageShape) -> Usage:

@@ -17,7 +17,7 @@ from anygate.providers.chat import (
     ToolResult,
 )
 from anygate.providers.chat.abilities import has_converse_output
-from anygate.providers.chat.request import report_uncarried
+from anygate.providers.chat.request import Uncarried
 from anygate.providers.chat.signatures import for_claude
 from anygate.providers.chat.turns import clean_call_id, gather_system, merge_turns
 from anygate.providers.json_text import render_text
@@ -45,6 +45,7 @@ NOT_CARRIED = {
     "safety_settings": "a setting of Gemini",
     "generation_config": "a setting of Gemini",
 }
+_UNCARRIED = Uncarried(NOT_CARRIED)
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _DOCUMENTS = {
     "application/pdf": "pdf",
@@ -63,7 +64,7 @@ _TIERS = {"auto": None, "standard_only": "default"}
 
 def write_request(request: ChatRequest, model: str, losses: Losses) -> dict[str, Any]:
     """The body for `/converse` and `/converse-stream`."""
-    report_uncarried(request, NOT_CARRIED, losses)
+    _UNCARRIED.report(request, losses)
     if request.n is not None and request.n != 1:
         raise not_expressible("n", "Converse gives one answer per request")
     messages = []

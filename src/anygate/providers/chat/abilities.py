@@ -43,6 +43,15 @@ DEFAULT_OUTPUT_LIMIT = 32000
 # Google "Structured output": JSON Schema came with Gemini 2.5.
 OPENAPI_SCHEMA_ONLY = ("gemini-1", "gemini-2.0", "gemini-pro")
 
+# Anthropic "Versions": from this one on these are refused. Versions are dates, apart from Bedrock's and Vertex's own.
+REMOVED_SAMPLING = ("temperature", "top_p", "top_k")
+_NO_SAMPLING = "2026-10-21"
+
+
+def takes_sampling(version: str) -> bool:
+    """Whether that version of Anthropic's API takes temperature, top_p and top_k."""
+    return not (version[:1].isdigit() and version >= _NO_SAMPLING)
+
 
 def has_structured_output(model: str, hosting: str) -> bool:
     """Whether Claude takes `output_config.format` at that hosting: "aws", "gcp" or "native"."""

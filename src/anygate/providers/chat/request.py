@@ -1,6 +1,7 @@
 """The canonical chat request, and the check that a writer says what it leaves out."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -103,14 +104,25 @@ class ChatRequest(msgspec.Struct, kw_only=True):
         return self.names.get(field, field)
 
 
-def report_uncarried(request: ChatRequest, not_carried: Mapping[str, str], losses: Losses) -> None:
-    """Name each field that the client set and that a writer's NOT_CARRIED table says it leaves out."""
-    for field, sentence in not_carried.items():
-        value = getattr(request, field)
-        if value is None or value is False or value == []:
-            continue
-        losses.add(request.path_of(field), sentence)
-    for field in request.extra:
-        losses.add(field, "not a field the target knows")
-    for tool in request.vendor_tools:
-        losses.add(tool.path, f"the target has no tool of type {tool.kind!r}")
+class Uncarried:
+    """What a writer leaves out, by field with a sentence; `report` names each that the client set."""
+
+    __slots__ = ("_defaults", "_get", "_sentences")
+
+    def __init__(self, sentences: Mapping[str, str]) -> None:
+        self._sentences = sentences
+        self._get = attrgetter(*sentences)
+        # All of them at once: nearly always none is set, and every request passes here.
+        self._defaults = self._get(ChatRequest(model="", messages=[]))
+
+    def report(self, request: ChatRequest, losses: Losses) -> None:
+        """Add the losses."""
+        values = self._get(request)
+        if values != self._defaults:
+            for (field, sentence), value in zip(self._sentences.items(), values, strict=True):
+                if value is not None and value is not False and value != []:
+                    losses.add(request.path_of(field), sentence)
+        for field in request.extra:
+            losses.add(field, "not a field the target knows")
+        for tool in request.vendor_tools:
+            losses.add(tool.path, f"the target has no tool of type {tool.kind!r}")

@@ -3,17 +3,21 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import msgspec
+
 from anygate.providers.chat.answer import StopReason
 from anygate.providers.refusal import ErrorReply
 from anygate.providers.usage import Usage
+
+DECODE_TEXTS = msgspec.json.Decoder(list[str]).decode
 
 
 class StreamWriter(ABC):
     """One client's stream. `choice` is the candidate, `slot` the ordinal of a tool call inside it, both from 0.
 
     The order is: start, then content of any kind, then stop, then finish or fail. A signature or an encrypted
-    thought closes the thought before it. Writers add missing events themselves (a block start, a role), so readers
-    never synthesise any.
+    thought closes the thought before it. A call's arguments follow its start, before anything else begins. Writers add
+    missing events themselves (a block start, a role), so readers never synthesise any.
     """
 
     def __init__(self, usage: Usage) -> None:
@@ -37,6 +41,11 @@ class StreamWriter(ABC):
     @abstractmethod
     def text(self, choice: int, text: str, logprobs: Any = None) -> None:
         """More text."""
+
+    def literals(self, texts: list[bytes]) -> None:
+        """Texts of the first choice as JSON strings, in the bytes that an encoder writes; each is an event."""
+        for text in DECODE_TEXTS(b"[" + b",".join(texts) + b"]"):
+            self.text(0, text)
 
     @abstractmethod
     def reasoning(self, choice: int, text: str) -> None:
@@ -63,8 +72,8 @@ class StreamWriter(ABC):
         """More of a tool call's JSON arguments."""
 
     @abstractmethod
-    def stop(self, choice: int, reason: StopReason, sequence: str | None = None) -> None:
-        """The choice is complete."""
+    def stop(self, choice: int, reason: StopReason, sequence: str | None = None, detail: str | None = None) -> None:
+        """The choice is complete; `detail` is the provider's own word where it has no counterpart."""
 
     @abstractmethod
     def ping(self) -> None:

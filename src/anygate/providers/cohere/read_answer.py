@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from anygate.providers.chat import Answer, Choice, Reasoning, RefusalText, StopReason, StreamWriter, Text, ToolCall
-from anygate.providers.chat.reader import StreamReader, truncated
+from anygate.providers.chat.reader import CITATIONS, StreamReader, truncated
 from anygate.providers.json_text import parse_answer, parse_value
+from anygate.providers.losses import Losses
 from anygate.providers.refusal import ErrorReply, bad_answer, shorten
 from anygate.providers.usage import Usage
 
@@ -54,6 +55,7 @@ class MessageShape(msgspec.Struct, gc=False):
     content: list[ContentShape] | ContentShape | str | None = None
     tool_calls: list[CallShape] | CallShape | None = None
     tool_plan: str | None = None
+    citations: Any = None
 
 
 class DeltaShape(msgspec.Struct, gc=False):
@@ -107,11 +109,13 @@ def _count(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-def read_answer(body: bytes, created: int) -> Answer:
+def read_answer(body: bytes, created: int, losses: Losses) -> Answer:
     """A whole answer; Cohere does not repeat the model."""
     shape = parse_answer(CHAT, body)
     if shape.message is None:
         raise bad_answer("it has no message")
+    if shape.message.citations:
+        losses.add("answer.message.citations", CITATIONS)
     word = shape.finish_reason or "COMPLETE"
     choice = Choice(
         parts=_read_parts(shape.message),
@@ -159,8 +163,10 @@ def _read_logprobs(items: Any) -> dict[str, Any] | None:
 class CohereStreamReader(StreamReader):
     """Events in; the plan that precedes calls reads as a thought."""
 
-    def __init__(self, writer: StreamWriter, created: int, model: str) -> None:
-        super().__init__(writer)
+    plain_mark = b'"content-delta"'
+
+    def __init__(self, writer: StreamWriter, losses: Losses, created: int, model: str) -> None:
+        super().__init__(writer, losses)
         self.model = model
         self._created = created
         self._slot = -1
@@ -181,6 +187,19 @@ class CohereStreamReader(StreamReader):
         elif delta.message is not None:
             self._read_message(event.index or 0, kind, delta.message)
 
+    def read_plain(self, payload: bytes) -> str | None:
+        """A content delta."""
+        try:
+            event = EVENT.decode(payload)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        message = event.delta.message if event.delta is not None else None
+        if event.type != "content-delta" or message is None or not isinstance(message.content, ContentShape):
+            return None
+        content = message.content
+        plain = MessageShape(content=ContentShape(type=content.type, text=content.text))
+        return content.text if content.text and message == plain else None
+
     def finish(self) -> None:
         """Cohere closes after `message-end`."""
         if self._stopped:
@@ -190,6 +209,8 @@ class CohereStreamReader(StreamReader):
 
     def _read_message(self, index: int, kind: str, message: MessageShape) -> None:
         writer = self.writer
+        if message.citations:
+            self.losses.add("answer.message.citations", CITATIONS)
         if message.tool_plan:
             writer.reasoning(0, message.tool_plan)
         content = message.content
@@ -219,7 +240,7 @@ class CohereStreamReader(StreamReader):
             )
             return
         self._stopped = True
-        self.writer.stop(0, _STOPS.get(word, "stop"))
+        self.writer.stop(0, _STOPS.get(word, "stop"), detail=None if word in _STOPS else word)
 
 
 def read_error(status: int, body: bytes) -> ErrorReply | None:

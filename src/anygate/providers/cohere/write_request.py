@@ -16,7 +16,7 @@ from anygate.providers.chat import (
     ToolResult,
 )
 from anygate.providers.chat.parts import text_of
-from anygate.providers.chat.request import report_uncarried
+from anygate.providers.chat.request import Uncarried
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import strip_values
 from anygate.providers.refusal import not_expressible
@@ -38,11 +38,12 @@ NOT_CARRIED = {
     "safety_settings": "a setting of Gemini",
     "generation_config": "a setting of Gemini",
 }
+_UNCARRIED = Uncarried(NOT_CARRIED)
 
 
 def write_request(request: ChatRequest, model: str, losses: Losses) -> dict[str, Any]:
     """The body for `/v2/chat`."""
-    report_uncarried(request, NOT_CARRIED, losses)
+    _UNCARRIED.report(request, losses)
     if request.n is not None and request.n != 1:
         raise not_expressible("n", "Cohere gives one answer per request")
     messages: list[dict[str, Any]] = []

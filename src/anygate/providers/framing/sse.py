@@ -22,19 +22,28 @@ class SseDecoder:
         self._after_cr = False
         self._started = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the stream has begun and no part of a block is waiting."""
+        return self._started and not self._buffer and not self._after_cr
+
     def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
         """The events that `chunk` completes."""
+        return _read_blocks(self.cut(chunk))
+
+    def cut(self, chunk: bytes) -> bytes:
+        """The blocks that `chunk` completes, with LF for every line end and an empty line between them."""
         if not chunk:
-            return []
+            return b""
         if self._after_cr or b"\r" in chunk:
             chunk = self._normalise(chunk)
-        if not self._started and not self._skip_mark(chunk):
-            return []
         if not self._started:
+            if not self._skip_mark(chunk):
+                return b""
             chunk, self._started = b"", True
         if not self._buffer and chunk[-2:] == b"\n\n":
-            return _read_blocks(chunk)
-        return self._feed_buffered(chunk)
+            return chunk
+        return self._cut_buffered(chunk)
 
     def finish(self) -> list[tuple[str, bytes]]:
         """The event that stands unterminated at the end: vendors close right after `[DONE]` without a blank line."""
@@ -60,7 +69,7 @@ class SseDecoder:
             del self._buffer[: len(_BOM)]
         return True
 
-    def _feed_buffered(self, chunk: bytes) -> list[tuple[str, bytes]]:
+    def _cut_buffered(self, chunk: bytes) -> bytes:
         buffer = self._buffer
         buffer += chunk
         end = buffer.rfind(b"\n\n", max(0, self._scanned - 1))
@@ -68,26 +77,29 @@ class SseDecoder:
             if len(buffer) > EVENT_LIMIT:
                 raise FramingFault(f"an event is larger than {EVENT_LIMIT} bytes")
             self._scanned = len(buffer)
-            return []
-        blocks = bytes(buffer[:end])
+            return b""
+        blocks = bytes(buffer[: end + 2])
         del buffer[: end + 2]
         self._scanned = len(buffer)
-        return _read_blocks(blocks)
+        return blocks
 
 
 def _read_blocks(text: bytes) -> list[tuple[str, bytes]]:
-    events = []
-    for block in text.split(b"\n\n"):
-        if block.startswith(b"data: ") and b"\n" not in block:
-            events.append(("", block[6:]))
-            continue
-        event = _read_block(block)
-        if event is not None:
-            events.append(event)
-    return events
+    return [event for block in text.split(b"\n\n") if block and (event := read_block(block)) is not None]
 
 
-def _read_block(block: bytes) -> tuple[str, bytes] | None:
+def read_block(block: bytes) -> tuple[str, bytes] | None:
+    """The event of one block, which holds no empty line; a block without data is no event."""
+    if block[:6] == b"data: " and b"\n" not in block:
+        return "", block[6:]
+    # The shape that nearly every named event has; the long way is half the time of a stream's conversion.
+    name, middle, payload = block.partition(b"\ndata: ")
+    if middle and name[:7] == b"event: " and b"\n" not in name and b"\n" not in payload:
+        return str(name[7:], "utf-8", "replace"), payload
+    return _read_lines(block)
+
+
+def _read_lines(block: bytes) -> tuple[str, bytes] | None:
     name = ""
     lines: list[bytes] = []
     for line in block.split(b"\n"):

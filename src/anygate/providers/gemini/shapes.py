@@ -23,6 +23,10 @@ class PartShape(msgspec.Struct, gc=False, rename="camel"):
     thought: bool | None = None
     thought_signature: str | None = None
     function_call: FunctionCall | None = None
+    inline_data: Any = None
+    file_data: Any = None
+    executable_code: Any = None
+    code_execution_result: Any = None
 
 
 class ContentShape(msgspec.Struct, gc=False, rename="camel"):
@@ -40,6 +44,8 @@ class CandidateShape(msgspec.Struct, gc=False, rename="camel"):
     finish_message: str | None = None
     safety_ratings: Any = None
     grounding_metadata: Any = None
+    citation_metadata: Any = None
+    url_context_metadata: Any = None
     logprobs_result: Any = None
 
 
@@ -76,6 +82,7 @@ class ResponseShape(msgspec.Struct, gc=False, rename="camel"):
     prompt_feedback: BlockShape | None = None
     model_version: str | None = None
     response_id: str | None = None
+    create_time: str | None = None
     error: ErrorShape | None = None
 
 

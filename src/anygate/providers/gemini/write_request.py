@@ -4,7 +4,7 @@ from typing import Any
 
 from anygate.providers.chat import ChatRequest, Tool
 from anygate.providers.chat.abilities import is_flash, is_gemini_3, takes_json_schema
-from anygate.providers.chat.request import report_uncarried
+from anygate.providers.chat.request import Uncarried
 from anygate.providers.chat.turns import gather_system
 from anygate.providers.gemini.schema import convert_schema
 from anygate.providers.gemini.write_contents import write_contents
@@ -27,6 +27,7 @@ NOT_CARRIED = {
     "metadata": "Gemini has no request metadata",
     "cache_key": "Gemini finds cached prompts by their content",
 }
+_UNCARRIED = Uncarried(NOT_CARRIED)
 _HOSTED = {
     "google_search": "googleSearch",
     "enterprise_web_search": "enterpriseWebSearch",
@@ -39,7 +40,7 @@ _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 def write_request(request: ChatRequest, model: str, losses: Losses) -> dict[str, Any]:
     """The body for `:generateContent` and `:streamGenerateContent`."""
     hosted = _take_hosted(request)
-    report_uncarried(request, NOT_CARRIED, losses)
+    _UNCARRIED.report(request, losses)
     system = gather_system(request, losses)
     if any(text.cache for text in system):
         losses.add("system.cache_control", "Gemini caches prompts by itself")

@@ -3,7 +3,9 @@
 from typing import Any
 
 from anygate.providers.chat import Answer, Choice, Reasoning, RefusalText, StopReason, Text, ToolCall
+from anygate.providers.chat.reader import CITATIONS
 from anygate.providers.json_text import parse_answer, render, render_text
+from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.shapes import COMPLETION, FunctionShape, MessageShape, read_usage, write_usage
 from anygate.providers.refusal import bad_answer
 from anygate.providers.usage import Usage
@@ -35,14 +37,16 @@ def write_stop(reason: StopReason) -> str:
     return _FINISH[reason]
 
 
-def read_answer(body: bytes, created: int) -> Answer:
+def read_answer(body: bytes, created: int, losses: Losses) -> Answer:
     """A whole chat completion."""
     shape = parse_answer(COMPLETION, body)
     if not shape.choices:
         raise bad_answer("it has no choices")
     choices = []
     for at, choice in enumerate(shape.choices):
-        parts = _read_parts(choice.message or MessageShape())
+        message = choice.message or MessageShape()
+        report_message(message, losses)
+        parts = _read_parts(message)
         stop = read_stop(choice.finish_reason)
         if stop == "stop" and any(isinstance(part, ToolCall) for part in parts):
             stop = "tool_calls"  # several compatible servers say stop after a call
@@ -56,6 +60,14 @@ def read_answer(body: bytes, created: int) -> Answer:
         usage=read_usage(shape.usage) if shape.usage else Usage(),
         service_tier=shape.service_tier,
     )
+
+
+def report_message(message: MessageShape, losses: Losses) -> None:
+    """What no other format has a place for; the same for a delta."""
+    if message.annotations:
+        losses.add("answer.message.annotations", CITATIONS)
+    if message.audio:
+        losses.add("answer.message.audio", "the client's format has no spoken answers")
 
 
 def read_arguments(function: FunctionShape) -> str:

@@ -41,29 +41,34 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
     """Takes the decoded body apart; what no reader knows stays in `extra`."""
     fields = Fields(body, "")
     system, messages = read_messages(fields, losses)
-    options = fields.fields("stream_options")
     request = ChatRequest(
         model=fields.text("model", required=True),
         system=system,
         messages=messages,
-        tool_choice=_read_tool_choice(fields),
-        output_format=_read_output_format(fields),
-        stop=read_texts(fields.take("stop"), "stop"),
         max_tokens=_read_max_tokens(fields),
-        thinking=read_thinking(fields),
-        safety_settings=fields.items("safetySettings") or None,
         stream=fields.flag("stream") or False,
-        include_usage=bool(options and options.flag("include_usage")),
         names=NAMES,
         **read_scalars(fields, _SCALARS),
     )
+    if body:
+        _read_objects(fields, request, losses)
+        request.extra = {name: value for name, value in body.items() if value is not None}
+    return request
+
+
+def _read_objects(fields: Fields, request: ChatRequest, losses: Losses) -> None:
+    options = fields.fields("stream_options")
+    request.include_usage = bool(options and options.flag("include_usage"))
+    request.tool_choice = _read_tool_choice(fields)
+    request.output_format = _read_output_format(fields)
+    request.stop = read_texts(fields.take("stop"), "stop")
+    request.thinking = read_thinking(fields)
+    request.safety_settings = fields.items("safetySettings") or None
     _read_tools(fields, request, losses)
     _refuse_audio(fields)
     for name in _SERVICE_ONLY:
         if fields.take(name) is not None:
             losses.add(name, "a setting of OpenAI's own service")
-    request.extra = {name: value for name, value in body.items() if value is not None}
-    return request
 
 
 def _read_max_tokens(fields: Fields) -> int | None:

@@ -64,6 +64,8 @@ class MessageShape(msgspec.Struct, gc=False):
     reasoning_content: str | None = None
     reasoning: str | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
+    annotations: Any = None
+    audio: Any = None
 
 
 class ChoiceShape(msgspec.Struct, gc=False):

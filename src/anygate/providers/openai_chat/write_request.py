@@ -17,7 +17,7 @@ from anygate.providers.chat import (
     ToolResult,
 )
 from anygate.providers.chat.parts import text_of
-from anygate.providers.chat.request import report_uncarried
+from anygate.providers.chat.request import Uncarried
 from anygate.providers.losses import Losses
 from anygate.providers.openai_chat.read_messages import strip_values
 from anygate.providers.refusal import not_expressible
@@ -46,6 +46,7 @@ NOT_CARRIED = {
     "safety_settings": "a setting of Gemini",
     "generation_config": "a setting of Gemini",
 }
+_UNCARRIED = Uncarried(NOT_CARRIED)
 _TIERS = {"standard_only": "default", "auto": "auto"}
 
 
@@ -53,7 +54,7 @@ def write_request(
     request: ChatRequest, model: str, losses: Losses, *, legacy_max_tokens: bool = False
 ) -> dict[str, Any]:
     """The body for `/chat/completions`."""
-    report_uncarried(request, NOT_CARRIED, losses)
+    _UNCARRIED.report(request, losses)
     messages: list[dict[str, Any]] = []
     if request.system:
         if any(text.cache for text in request.system):
@@ -181,8 +182,14 @@ def _write_file(part: File) -> dict[str, Any]:
 
 
 def _write_assistant(message: Message, losses: Losses) -> dict[str, Any]:
+    """Compatible servers get their own thoughts back where they wrote them; only vendors' signatures mark others.
+
+    OpenAI itself never shows a thought, so none comes back to it. (Spec AO2 puts them into the content instead, which
+    OpenAI refuses and most servers do not read.)
+    """
     texts: list[str] = []
     calls: list[dict[str, Any]] = []
+    thoughts: list[str] = []
     refusal: str | None = None
     for part in message.parts:
         if isinstance(part, Text):
@@ -192,11 +199,14 @@ def _write_assistant(message: Message, losses: Losses) -> dict[str, Any]:
             calls.append({"id": part.call_id, "type": "function", "function": function})
         elif isinstance(part, RefusalText):
             refusal = (refusal or "") + part.text
+        elif isinstance(part, Reasoning) and part.text and not part.signature:
+            thoughts.append(part.text)
         elif isinstance(part, Reasoning):
-            losses.add(part.path, "OpenAI chat does not take thoughts back")
+            losses.add(part.path, "OpenAI chat does not take the signed thoughts of other models back")
     written = {
         "role": "assistant",
         "content": "".join(texts) if texts else None,
+        "reasoning_content": "".join(thoughts) if thoughts else None,
         "refusal": refusal,
         "tool_calls": calls or None,
     }

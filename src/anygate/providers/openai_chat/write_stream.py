@@ -33,6 +33,7 @@ class ChatStreamWriter(StreamWriter):
         self._tail = b'],"usage":null}\n\n' if self._include_usage else b"]}\n\n"
         self._text_head = self._head + b'{"index":0,"delta":{"content":'
         self._text_tail = b'},"logprobs":null,"finish_reason":null}' + self._tail
+        self._between_texts = self._text_tail + self._text_head
 
     def start(self, answer_id: str, model: str, created: int) -> None:
         """The role chunk, at once: it is the client's first byte."""
@@ -45,6 +46,11 @@ class ChatStreamWriter(StreamWriter):
             self._out.append(self._text_head + render(text) + self._text_tail)
         else:
             self._emit(choice, b'{"content":' + render(text) + b"}", logprobs)
+
+    def literals(self, texts: list[bytes]) -> None:
+        """Content chunks, joined from what stands between them."""
+        self._open_choice(0)
+        self._out.append(self._text_head + self._between_texts.join(texts) + self._text_tail)
 
     def reasoning(self, choice: int, text: str) -> None:
         """A chunk with the extension `reasoning_content`."""
@@ -75,11 +81,12 @@ class ChatStreamWriter(StreamWriter):
         delta = b'{"tool_calls":[{"index":%d,"function":{"arguments":%s}}]}' % (slot, render(fragment))
         self._emit(choice, delta)
 
-    def stop(self, choice: int, reason: StopReason, sequence: str | None = None) -> None:
+    def stop(self, choice: int, reason: StopReason, sequence: str | None = None, detail: str | None = None) -> None:
         """The chunk with the finish reason and an empty delta."""
         self._open_choice(choice)
-        body = b'{"index":%d,"delta":{},"logprobs":null,"finish_reason":"%s"}' % (choice, write_stop(reason).encode())
-        self._out.append(self._head + body + self._tail)
+        body = b'{"index":%d,"delta":{},"logprobs":null,"finish_reason":"%s"' % (choice, write_stop(reason).encode())
+        native = b"" if detail is None else b',"native_finish_reason":' + render(detail)
+        self._out.append(self._head + body + native + b"}" + self._tail)
 
     def ping(self) -> None:
         """A comment: it keeps the connection open and no client library sees it."""

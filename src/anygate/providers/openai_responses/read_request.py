@@ -46,7 +46,8 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
     echo = {name: _copy(body[name], 3) for name in _ECHOED if body.get(name) is not None}
     fields = Fields(body, "")
     _refuse_state(fields, losses)
-    top_logprobs = fields.integer("top_logprobs")
+    if fields.integer("top_logprobs") is not None:
+        losses.add("top_logprobs", "the answer is converted without log probabilities")
     text, reasoning = fields.fields("text"), fields.fields("reasoning")
     request = ChatRequest(
         model=fields.text("model", required=True),
@@ -55,8 +56,6 @@ def read_request(body: dict[str, Any], losses: Losses) -> ChatRequest:
         tool_choice=_read_tool_choice(fields),
         output_format=_read_output_format(text) if text else None,
         verbosity=text.text("verbosity") if text else None,
-        top_logprobs=top_logprobs,
-        logprobs=True if top_logprobs else None,
         effort=reasoning.text("effort") if reasoning else None,
         summary=reasoning.text("summary") if reasoning else None,
         metadata=fields.mapping("metadata") or None,

@@ -7,6 +7,7 @@ response, so the writer keeps what it has sent.
 from typing import Any
 
 from anygate.providers.chat import Reasoning, RefusalText, StopReason, StreamWriter, Text, ToolCall
+from anygate.providers.chat.stream import DECODE_TEXTS
 from anygate.providers.json_text import render
 from anygate.providers.openai_responses.answers import ResponseFrame, write_call, write_message, write_text
 from anygate.providers.openai_responses.thoughts import write_thought
@@ -54,6 +55,18 @@ class ResponseStreamWriter(StreamWriter):
             self._open_text("text", Text(""))
         self._texts.append(text)
         self._delta(b"response.output_text.delta", text, b'"logprobs":[],')
+
+    def literals(self, texts: list[bytes]) -> None:
+        """`response.output_text.delta` for each."""
+        if self._kind != "text":
+            self._open_text("text", Text(""))
+        self._texts += DECODE_TEXTS(b"[" + b",".join(texts) + b"]")
+        place = (self._item_id, len(self._output), len(self._content))
+        name, first = b"response.output_text.delta", self._sequence
+        self._out += [
+            _DELTA % (name, name, *place, text, b'"logprobs":[],', first + at) for at, text in enumerate(texts)
+        ]
+        self._sequence += len(texts)
 
     def refusal(self, choice: int, text: str) -> None:
         """`response.refusal.delta`."""
@@ -112,7 +125,7 @@ class ResponseStreamWriter(StreamWriter):
         place = {"item_id": self._item_id.decode(), "output_index": len(self._output)}
         self._event("response.function_call_arguments.delta", {**place, "delta": fragment})
 
-    def stop(self, choice: int, reason: StopReason, sequence: str | None = None) -> None:
+    def stop(self, choice: int, reason: StopReason, sequence: str | None = None, detail: str | None = None) -> None:
         """Kept for the last event."""
         if not choice:
             self._stop = reason
