@@ -1,91 +1,31 @@
 """The diagnostics about older shapes of this dialect's kinds; each page is shown by `anygate rule ID`."""
 
 from anygate.diagnostics import Rule, Severity
-
-_GROUP = "aigateway.envoyproxy.io"
-
-_AROUND = """
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: Gateway
-    metadata: {name: web}
-    spec:
-      gatewayClassName: envoy
-      listeners:
-      - {name: http, port: 80, protocol: HTTP}
-    ---
-    apiVersion: gateway.envoyproxy.io/v1alpha1
-    kind: Backend
-    metadata: {name: openai}
-    spec:
-      endpoints:
-      - fqdn: {hostname: api.openai.com, port: 443}
-    ---
-    apiVersion: v1
-    kind: Secret
-    metadata: {name: openai}
-    stringData: {apiKey: abc}
-    ---
-    apiVersion: v1
-    kind: Service
-    metadata: {name: picker}
-    spec:
-      ports: [{port: 9002}]
-    ---"""
-
-
-def _object(kind: str, name: str, spec: str, version: str = "v1alpha1") -> str:
-    return f"""
-    apiVersion: {_GROUP}/{version}
-    kind: {kind}
-    metadata: {{name: {name}}}
-    spec: {spec}
-"""
-
-
-def _route(spec: str, version: str = "v1alpha1") -> str:
-    return _BACKEND + "    ---" + _object("AIGatewayRoute", "chat", spec, version)
-
-
-def _backend(spec: str) -> str:
-    return _AROUND + _object("AIServiceBackend", "openai", spec)
-
-
-_REF = "backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: openai}"
-_POLICY_REF = f"backendSecurityPolicyRef: {{group: {_GROUP}, kind: BackendSecurityPolicy, name: key}}"
-_RULES = "rules: [{backendRefs: [{name: openai}]}]"
-_BACKEND = _backend(f"{{schema: {{name: OpenAI}}, {_REF}}}")
-_ROUTE = _route(f"{{parentRefs: [{{name: web}}], {_RULES}}}")
-_KEY = "type: APIKey, apiKey: {secretRef: {name: openai}}"
-_TARGET = "targetRefs: [{group: aigateway.envoyproxy.io, kind: AIServiceBackend, name: openai}]"
-_POLICY = _object("BackendSecurityPolicy", "key", f"{{{_TARGET}, {_KEY}}}")
-_POOL = """
-    apiVersion: inference.networking.k8s.io/v1
-    kind: InferencePool
-    metadata: {name: llama}
-    spec:
-      selector: {matchLabels: {app: llama}}
-      targetPorts: [{number: 8000}]
-      endpointPickerRef: {name: picker, port: {number: 9002}}
-"""
-_OLD_POOL = """
-    apiVersion: inference.networking.x-k8s.io/v1alpha2
-    kind: InferencePool
-    metadata: {name: llama}
-    spec:
-      selector: {app: llama}
-      targetPortNumber: 8000
-      extensionRef: {name: picker}
-"""
+from anygate.dialects.envoy_ai.examples import (
+    AROUND,
+    BACKEND,
+    KEY,
+    NAMED_POLICY,
+    OLD_POOL,
+    POLICY,
+    POOL,
+    REF,
+    ROUTE,
+    RULES_TEXT,
+    render_backend,
+    render_object,
+    render_route,
+)
 
 TARGET_REFS = Rule(
     "ai-target-refs",
     Severity.WARNING,
     what="A route names its Gateways in `targetRefs`, which v0.4 removed; it is read as `parentRefs`.",
     why="A newer cluster ignores the field, and the route would be attached nowhere.",
-    wrong=_route(
-        f"{{targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: web}}], {_RULES}}}",
+    wrong=render_route(
+        f"{{targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: web}}], {RULES_TEXT}}}",
     ),
-    right=_ROUTE,
+    right=ROUTE,
 )
 
 ROUTE_SCHEMA = Rule(
@@ -93,8 +33,8 @@ ROUTE_SCHEMA = Rule(
     Severity.WARNING,
     what="A route says which API its clients speak, in a field that v0.4 removed; it is ignored.",
     why="The path of a request tells which API it is of; every route takes all of them.",
-    wrong=_route(f"{{parentRefs: [{{name: web}}], schema: {{name: OpenAI}}, {_RULES}}}"),
-    right=_ROUTE,
+    wrong=render_route(f"{{parentRefs: [{{name: web}}], schema: {{name: OpenAI}}, {RULES_TEXT}}}"),
+    right=ROUTE,
 )
 
 FILTER_CONFIG = Rule(
@@ -102,8 +42,8 @@ FILTER_CONFIG = Rule(
     Severity.WARNING,
     what="A route says how the AI filter runs, in a field that v0.6 removed; it is ignored.",
     why="Nothing here runs beside the Gateway that it could describe; newer clusters read GatewayConfig instead.",
-    wrong=_route(f"{{parentRefs: [{{name: web}}], filterConfig: {{type: ExternalProcessor}}, {_RULES}}}"),
-    right=_ROUTE,
+    wrong=render_route(f"{{parentRefs: [{{name: web}}], filterConfig: {{type: ExternalProcessor}}, {RULES_TEXT}}}"),
+    right=ROUTE,
 )
 
 TOO_MANY_RULES = Rule(
@@ -111,8 +51,10 @@ TOO_MANY_RULES = Rule(
     Severity.WARNING,
     what="A route has more than 15 rules.",
     why="They all work here, but a cluster refuses the route since v0.7, and ignored later changes to it before.",
-    wrong=_route(f"{{parentRefs: [{{name: web}}], rules: [{', '.join(['{backendRefs: [{name: openai}]}'] * 16)}]}}"),
-    right=_ROUTE,
+    wrong=render_route(
+        f"{{parentRefs: [{{name: web}}], rules: [{', '.join(['{backendRefs: [{name: openai}]}'] * 16)}]}}"
+    ),
+    right=ROUTE,
 )
 
 POOL_GROUP_RENAMED = Rule(
@@ -120,8 +62,8 @@ POOL_GROUP_RENAMED = Rule(
     Severity.WARNING,
     what="An InferencePool, or a reference to one, is of the group `inference.networking.x-k8s.io`.",
     why="The kind moved to `inference.networking.k8s.io` with its v1; a newer cluster does not read the old one.",
-    wrong=_AROUND + _OLD_POOL,
-    right=_AROUND + _POOL,
+    wrong=AROUND + OLD_POOL,
+    right=AROUND + POOL,
 )
 
 POOL_SETTING_IGNORED = Rule(
@@ -129,18 +71,18 @@ POOL_SETTING_IGNORED = Rule(
     Severity.WARNING,
     what="A reference to an InferencePool sets a priority, a model name or edits of the request.",
     why="They are for AIServiceBackends; the pool's endpoint picker gets the request as it is.",
-    wrong=_route(
+    wrong=render_route(
         "{parentRefs: [{name: web}], rules: [{backendRefs: [{group: inference.networking.k8s.io, "
         "kind: InferencePool, name: llama, modelNameOverride: llama-3}]}]}"
     )
     + "    ---"
-    + _POOL,
-    right=_route(
+    + POOL,
+    right=render_route(
         "{parentRefs: [{name: web}], rules: [{backendRefs: [{group: inference.networking.k8s.io, "
         "kind: InferencePool, name: llama}]}]}"
     )
     + "    ---"
-    + _POOL,
+    + POOL,
 )
 
 POLICY_REF = Rule(
@@ -148,10 +90,10 @@ POLICY_REF = Rule(
     Severity.WARNING,
     what="A backend names its BackendSecurityPolicy in a field that v0.4 removed; the policy gets it as a target.",
     why="A newer cluster ignores the field, and requests would go to the backend without a credential.",
-    wrong=_backend(f"{{schema: {{name: OpenAI}}, {_REF}, {_POLICY_REF}}}")
+    wrong=render_backend(f"{{schema: {{name: OpenAI}}, {REF}, {NAMED_POLICY}}}")
     + "    ---"
-    + _object("BackendSecurityPolicy", "key", f"{{{_KEY}}}"),
-    right=_BACKEND + "    ---" + _POLICY,
+    + render_object("BackendSecurityPolicy", "key", f"{{{KEY}}}"),
+    right=BACKEND + "    ---" + POLICY,
 )
 
 BACKEND_TIMEOUTS = Rule(
@@ -159,8 +101,8 @@ BACKEND_TIMEOUTS = Rule(
     Severity.WARNING,
     what="A backend has `timeouts`, which v0.3 removed; rules without their own that name it first take them.",
     why="A newer cluster ignores the field; timeouts belong to the rules of the routes.",
-    wrong=_backend(f"{{schema: {{name: OpenAI}}, {_REF}, timeouts: {{request: 3m}}}}"),
-    right=_BACKEND,
+    wrong=render_backend(f"{{schema: {{name: OpenAI}}, {REF}, timeouts: {{request: 3m}}}}"),
+    right=BACKEND,
 )
 
 SCHEMA_VERSION = Rule(
@@ -171,8 +113,8 @@ SCHEMA_VERSION = Rule(
         It is read as `prefix` if the object shows by other fields that it was written for a release before v0.4,
         and ignored otherwise, as a current cluster would.
     """,
-    wrong=_backend(f"{{schema: {{name: OpenAI, version: v1beta/openai}}, {_REF}}}"),
-    right=_backend(f"{{schema: {{name: OpenAI, prefix: v1beta/openai}}, {_REF}}}"),
+    wrong=render_backend(f"{{schema: {{name: OpenAI, version: v1beta/openai}}, {REF}}}"),
+    right=render_backend(f"{{schema: {{name: OpenAI, prefix: v1beta/openai}}, {REF}}}"),
 )
 
 SERVICE_BACKEND = Rule(
@@ -180,8 +122,8 @@ SERVICE_BACKEND = Rule(
     Severity.WARNING,
     what="An AIServiceBackend refers to a Service instead of a Backend.",
     why="It works here; a cluster refuses the object since v0.4.",
-    wrong=_backend("{schema: {name: OpenAI}, backendRef: {kind: Service, name: openai, port: 80}}"),
-    right=_BACKEND,
+    wrong=render_backend("{schema: {name: OpenAI}, backendRef: {kind: Service, name: openai, port: 80}}"),
+    right=BACKEND,
 )
 
 DEFAULT_CREDENTIALS = Rule(
@@ -189,10 +131,10 @@ DEFAULT_CREDENTIALS = Rule(
     Severity.WARNING,
     what="A BackendSecurityPolicy of v1alpha1 has GCP credentials without a file or a federation.",
     why="They are the environment's default credentials, as in v1beta1; a cluster refuses the v1alpha1 object.",
-    wrong=_object(
+    wrong=render_object(
         "BackendSecurityPolicy", "gcp", "{type: GCPCredentials, gcpCredentials: {projectName: shop, region: us-east1}}"
     ),
-    right=_object(
+    right=render_object(
         "BackendSecurityPolicy",
         "gcp",
         "{type: GCPCredentials, gcpCredentials: {projectName: shop, region: us-east1}}",
@@ -205,8 +147,8 @@ POLICY_CONFLICT = Rule(
     Severity.ERROR,
     what="Several BackendSecurityPolicies are for one backend.",
     why="Which credential a request gets would be chance; none of the policies is accepted.",
-    wrong=_BACKEND + "    ---" + _POLICY + "    ---" + _POLICY.replace("name: key}", "name: spare}"),
-    right=_BACKEND + "    ---" + _POLICY,
+    wrong=BACKEND + "    ---" + POLICY + "    ---" + POLICY.replace("name: key}", "name: spare}"),
+    right=BACKEND + "    ---" + POLICY,
 )
 
 CONTAINER_IGNORED = Rule(
@@ -214,8 +156,10 @@ CONTAINER_IGNORED = Rule(
     Severity.NOTE,
     what="A GatewayConfig describes the container of the AI filter.",
     why="There is no such container here, so that its image, environment and resources have no meaning.",
-    wrong=_object(
+    wrong=render_object(
         "GatewayConfig", "web", "{extProc: {kubernetes: {env: [{name: LOG_LEVEL, value: debug}]}}}", "v1beta1"
     ),
-    right=_object("GatewayConfig", "web", "{globalLLMRequestCosts: [{metadataKey: all, type: TotalToken}]}", "v1beta1"),
+    right=render_object(
+        "GatewayConfig", "web", "{globalLLMRequestCosts: [{metadataKey: all, type: TotalToken}]}", "v1beta1"
+    ),
 )

@@ -162,13 +162,23 @@ class BackendSecurityPolicyFields(Node):
     target_refs: Annotated[Many[LocalPolicyTargetReference], AfterValidator(_check_targets)] = Field(
         default=(), max_length=16
     )
-    type: Literal["APIKey", "AWSCredentials", "AzureAPIKey", "AzureCredentials", "GCPCredentials", "AnthropicAPIKey"]
+    type: Literal[
+        "APIKey",
+        "AWSCredentials",
+        "AzureAPIKey",
+        "AzureCredentials",
+        "GCPCredentials",
+        "AnthropicAPIKey",
+        # Ours alone: a key of Google AI Studio.
+        "GeminiAPIKey",
+    ]
     api_key: SecretCredential | None = None
     aws_credentials: AWSCredentials | None = None
     azure_api_key: SecretCredential | None = Field(default=None, alias="azureAPIKey")
     azure_credentials: AzureCredentials | None = None
     gcp_credentials: GCPCredentials | None = None
     anthropic_api_key: SecretCredential | None = Field(default=None, alias="anthropicAPIKey")
+    gemini_api_key: SecretCredential | None = Field(default=None, alias="geminiAPIKey")
 
     @model_validator(mode="after")
     def _check_type(self) -> Self:
@@ -180,6 +190,7 @@ class BackendSecurityPolicyFields(Node):
             "AzureCredentials": ("azureCredentials", self.azure_credentials),
             "GCPCredentials": ("gcpCredentials", self.gcp_credentials),
             "AnthropicAPIKey": ("anthropicAPIKey", self.anthropic_api_key),
+            "GeminiAPIKey": ("geminiAPIKey", self.gemini_api_key),
         }
         if [name for name, (_, block) in blocks.items() if block is not None] != [self.type]:
             found.add(f"When type is {self.type}, only {blocks[self.type][0]} field should be set")

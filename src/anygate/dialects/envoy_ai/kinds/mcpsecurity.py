@@ -1,7 +1,6 @@
 """Who may use an MCP route, and which of its backends and tools."""
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -14,6 +13,7 @@ from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
 from anygate.manifests.sequences import NonEmpty
 from anygate.manifests.violations import Violations
+from anygate.urls import split_url
 
 Action = Literal["Allow", "Deny"]
 
@@ -21,11 +21,7 @@ MergeType = Literal["StrategicMerge", "JSONMerge", "Replace"]
 
 
 def _check_uri(text: str) -> str:
-    try:
-        sound = bool(urlsplit(text).scheme) or text.startswith("/")
-    except ValueError:
-        sound = False
-    if not sound:
+    if not split_url(text).scheme and not text.startswith("/"):
         raise PydanticCustomError("invalid", "must be of type uri")
     return text
 

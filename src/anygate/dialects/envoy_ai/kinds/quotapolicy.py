@@ -17,7 +17,7 @@ class QuotaValue(Node):
     """So much in a time."""
 
     limit: int = Field(ge=0)
-    duration: Literal["1s", "1m", "1h", "1d"]
+    duration: Literal["1s", "1m", "1h", "1d", "1w", "1mo", "1y"]
 
 
 class ServiceQuotaDefinition(Node):

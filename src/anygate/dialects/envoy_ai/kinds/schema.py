@@ -15,6 +15,8 @@ SchemaName = Literal[
     "AWSAnthropic",
     "AWSOpenAI",
     "TypeSafe",
+    # Ours alone: Google AI Studio.
+    "Gemini",
 ]
 
 
