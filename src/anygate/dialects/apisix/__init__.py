@@ -1,0 +1,1 @@
+"""APISIX: what writes its route files."""
