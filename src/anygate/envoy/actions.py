@@ -4,17 +4,31 @@ Reference: envoy/config/route/v3/route_components.proto (RouteAction, WeightedCl
 DirectResponseAction, RetryPolicy).
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from fractions import Fraction
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from anygate.envoy.api import bool_value, typed, uint32
 from anygate.envoy.edits import build_header_fields, build_path_rewrite, literal, then
+from anygate.envoy.inference_actions import (
+    adjust_retry,
+    build_choice,
+    cluster_of,
+    failover,
+    forwarding_fields,
+    has_priorities,
+    refusing_long_bodies,
+)
+from anygate.envoy.mcp.gateway import build_mcp_fields
 from anygate.envoy.names import UNRESOLVED
+from anygate.envoy.quotas import without_exhausted
 from anygate.envoy.refusal import CannotBuild
 from anygate.model.edit import Redirect, Respond, Rewrite
 from anygate.model.match import PathMatch
+from anygate.model.mcp import Mcp
 from anygate.model.retry import Retry
 from anygate.model.route import BackendTarget, Forward, HashPolicy, HttpRule, Mirror, Timeouts
 
@@ -22,7 +36,9 @@ _ROUTE = "envoy.config.route.v3."
 _MILLION = 1_000_000
 _TOTAL_WEIGHT = 2**32 - 1
 _FAULT = 500
+_TOO_MANY = 429
 _HOST_CHOICES = 5
+_SILENCE = timedelta(minutes=5)
 _WELL_KNOWN = {"http": 80, "https": 443}
 _REDIRECTS = {
     301: "MOVED_PERMANENTLY",
@@ -31,6 +47,7 @@ _REDIRECTS = {
     307: "TEMPORARY_REDIRECT",
     308: "PERMANENT_REDIRECT",
 }
+_HOSTS = {"host_rewrite_literal", "host_rewrite_header", "auto_host_rewrite"}
 _WITH_PORT = {"name": ":authority", "string_match": {"safe_regex": {"regex": r".*:[0-9]+"}}}
 
 
@@ -47,27 +64,44 @@ class Way(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """The fields of a Route that say what it does, for those requests that hold to `narrower` match fields too."""
+    """The fields of a Route that say what it does, for those requests that hold to `narrower` match fields too.
+
+    `settings` are for filters, besides those of the rule; None takes back one of those.
+    """
 
     fields: dict[str, Any]
     narrower: dict[str, Any]
     body_size: int = 0
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 def build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Variant]:
     """Build what a rule does; the last variant takes every request that the ones before it left."""
+    found: list[Variant] = []
+    for narrower, left in without_exhausted(rule):
+        made = _build_variants(left, path, way) if left else [Variant({"direct_response": {"status": _TOO_MANY}}, {})]
+        found += [one._replace(narrower={**one.narrower, **narrower}) for one in made]
+    return found + _build_variants(rule, path, way)
+
+
+def _build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Variant]:
     if isinstance(rule.action, Respond):
         return [_responding(rule, rule.action)]
     if isinstance(rule.action, Redirect):
         return _redirecting(rule, rule.action, path, way)
+    if rule.mcp is not None:
+        return [_forwarding_mcp(rule, rule.mcp, rule.action.targets)]
     targets = tuple(target for target in rule.action.targets if target.weight > 0)
     if not any(target.backend or target.redirect for target in targets):
         return [failing()]
-    if len(targets) > 1 and any(_stands_alone(target, rule) for target in targets):
+    chosen = has_priorities(rule, targets)
+    if len(targets) > 1 and not chosen and any(_stands_alone(target, rule) for target in targets):
         return _split(rule, rule.action, targets, path, way)
     if targets[0].redirect is not None:
         return _redirecting(rule, targets[0].redirect, path, way)
-    return [Variant(_forwarding(rule, targets, path), {})]
+    forwarding = Variant(_forwarding(rule, targets, path), {})
+    refusing = refusing_long_bodies(rule)
+    return [Variant(*refusing), forwarding] if refusing else [forwarding]
 
 
 def failing() -> Variant:
@@ -183,10 +217,17 @@ def _forwarding(rule: HttpRule, targets: tuple[BackendTarget, ...], path: PathMa
         **build_times(rule.timeouts),
         **_build_rewrites(rule, alone.rewrite if alone else None, path),
     }
-    if rule.retry is not None or rule.timeouts.attempt is not None:
-        action["retry_policy"] = build_retry(rule.retry, rule.timeouts)
-    if alone is not None:
-        action["cluster"] = alone.backend
+    retry = failover(rule, targets)
+    if retry is not None or rule.timeouts.attempt is not None or rule.timeouts.attempt_idle is not None:
+        policy = build_retry(retry, rule.timeouts)
+        action["retry_policy"] = adjust_retry(policy, targets) if rule.inference and retry else policy
+    if rule.inference and not action.keys() & _HOSTS:
+        action["auto_host_rewrite"] = bool_value(True)  # a provider knows itself by its own name only
+    if has_priorities(rule, targets):
+        action.update(build_choice(targets, retry))
+        edits = _rule_edits(rule)
+    elif alone is not None:
+        action["cluster"] = cluster_of(alone)
         edits = _target_edits(rule, alone)
     elif any(target.request_headers or target.response_headers for target in targets):
         # Envoy makes a ClusterWeight's edits first, the Route's after them, but a target's have to hold.
@@ -195,7 +236,16 @@ def _forwarding(rule: HttpRule, targets: tuple[BackendTarget, ...], path: PathMa
     else:
         action["weighted_clusters"] = {"clusters": _build_weights(targets, None)}
         edits = _rule_edits(rule)
-    return {"route": action, **edits}
+    return {"route": action, **edits, **forwarding_fields(rule)}
+
+
+def _forwarding_mcp(rule: HttpRule, mcp: Mcp, targets: tuple[BackendTarget, ...]) -> Variant:
+    action = {
+        "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
+        "upgrade_configs": build_upgrades(rule.upgrades),
+        **build_times(rule.timeouts),
+    }
+    return Variant(build_mcp_fields(rule, mcp, targets, action), {})
 
 
 def _target_edits(rule: HttpRule, target: BackendTarget) -> dict[str, Any]:
@@ -212,7 +262,7 @@ def _build_weights(targets: tuple[BackendTarget, ...], rule: HttpRule | None) ->
     scale = max(1, -(-sum(target.weight for target in targets) // _TOTAL_WEIGHT))
     return [
         {
-            "name": target.backend or UNRESOLVED,
+            "name": cluster_of(target) or UNRESOLVED,
             "weight": uint32(max(1, target.weight // scale)),
             "host_rewrite_literal": (target.rewrite.host or None) if target.rewrite else None,
             **(_target_edits(rule, target) if rule else {}),
@@ -254,25 +304,30 @@ def build_times(timeouts: Timeouts) -> dict[str, Any]:
     """Build the time limits of a RouteAction.
 
     Envoy's own default of 15 s for an exchange cuts off streams and long answers, and no manifest asked for it: the
-    exchange is unlimited unless a limit is given. The silence on a stream stays limited by Envoy's 5 minutes.
+    exchange is unlimited unless a limit is given. The silence on a stream stays limited by Envoy's 5 minutes, or by
+    the limit of the exchange if that is longer: a model may think for long before the first byte of its answer.
     """
-    longest = timeouts.max_stream
+    longest, silence = timeouts.max_stream, timeouts.stream_idle
+    if silence is None and timeouts.request and timeouts.request > _SILENCE:
+        silence = timeouts.request
     return {
         "timeout": timeouts.request or timedelta(0),
-        "idle_timeout": timeouts.stream_idle,
+        "idle_timeout": silence,
         "max_stream_duration": None if longest is None else {"max_stream_duration": longest},
     }
 
 
 def build_retry(retry: Retry | None, timeouts: Timeouts) -> dict[str, Any]:
     """Build a RetryPolicy. Without a retry it still carries the limit for the one attempt that is made."""
+    idle = {"per_try_idle_timeout": timeouts.attempt_idle}
     if retry is None:
-        return {"per_try_timeout": timeouts.attempt}
+        return {"per_try_timeout": timeouts.attempt, **idle}
     triggers = [*retry.triggers]
     if retry.statuses and "retriable-status-codes" not in triggers:
         triggers.append("retriable-status-codes")
     first = retry.backoff or (timedelta(milliseconds=25) if retry.max_backoff else None)
     return {
+        **idle,
         "retry_on": ",".join(triggers),
         "num_retries": uint32(retry.attempts),
         "per_try_timeout": retry.per_try_timeout if retry.per_try_timeout is not None else timeouts.attempt,

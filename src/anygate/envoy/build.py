@@ -19,23 +19,32 @@ from anygate.envoy.clusters import (
     has_endpoint_discovery,
 )
 from anygate.envoy.constraints import check
+from anygate.envoy.egress import build_egress, build_services, has_translation
 from anygate.envoy.endpoints import build_load_assignment
 from anygate.envoy.filters.filter import Scope
-from anygate.envoy.listeners import build_listeners, plain_servers, secure_servers
-from anygate.envoy.names import cluster_name, routes_name
+from anygate.envoy.inference_variants import Providers, gather_providers
+from anygate.envoy.listeners import build_listeners, plain_servers, rules_of, secure_servers
+from anygate.envoy.mcp.gateway import build_mcp_cluster, has_mcp
+from anygate.envoy.names import EGRESS, MCP_GATEWAY, SERVICES, adapter_cluster_name, cluster_name, routes_name
 from anygate.envoy.placement import AS_WRITTEN, Placement
 from anygate.envoy.refusal import CannotBuild
-from anygate.envoy.routes import RouteContext, RouteSheet
+from anygate.envoy.routes import NO_PROVIDERS, RouteContext, RouteSheet
 from anygate.envoy.secrets import build_secret
 from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Resource, Snapshot, resource
 from anygate.envoy.streams import merge_targets
 from anygate.envoy.tls import Secrets, Trust
+from anygate.envoy.upstream.adapter import build_adapter_cluster, translated_backends
+from anygate.envoy.upstream.proxy import without_lookup
+from anygate.envoy.upstream.setting import Setting, survey
 from anygate.envoy.virtual_hosts import build_route_configuration
 from anygate.model.backend import Backend
 from anygate.model.listener import Gateway, Listener, Server
 from anygate.model.origin import Origin
 from anygate.model.root import Model
 from anygate.model.tls import Secret
+
+_NOWHERE = Origin("anygate", "", "envoy")
+"""The origin of what no manifest asks for by name."""
 
 
 class Built(NamedTuple):
@@ -49,12 +58,17 @@ class _SheetKey(NamedTuple):
     way: Way
     server: Server
     secrets: tuple[Secret, ...]
+    switched: bool
+    providers: Providers
 
 
 class _BackendKey(NamedTuple):
     secrets: frozenset[str]
     system_authorities: str
     preserve_case: bool
+    setting: Setting
+    adapters: tuple[str, ...]
+    translated: frozenset[str]
 
 
 class _BuiltBackend(NamedTuple):
@@ -88,6 +102,7 @@ class _Build:
         self._model = model
         self._placement = placement
         self._cache = cache
+        self._providers = gather_providers(model.backends, placement.credentials)
         self._secrets: Secrets = {secret.name: secret for secret in model.secrets}
         self._sheets: dict[_SheetKey, RouteSheet] = {}
         self._resources: dict[tuple[str, str], Resource] = {}
@@ -102,6 +117,7 @@ class _Build:
             for listener in gateway.listeners:
                 self._add_listener(gateway, listener)
         self._add_backends()
+        self._add_companions()
         for sheet in self._sheets.values():
             sheet.seal()
         self._cache.sheets = self._sheets
@@ -131,7 +147,8 @@ class _Build:
             ways.append((routes_name(listener, server), [server], neighbours))
         moved = self._moved_ports(gateway)
         for name, servers, neighbours in ways:
-            sheets = {id(server): self._sheets_of(server, listener, moved) for server in servers}
+            switched = any(rule.inference for rule in rules_of(servers))
+            sheets = {id(server): self._sheets_of(server, listener, moved, switched) for server in servers}
             body, refused = build_route_configuration(name, servers, neighbours, sheets)
             self._refused.extend(refused)
             self._add(ROUTES, name, body, listener.origin)
@@ -146,36 +163,63 @@ class _Build:
         return tuple((written, bound) for written, bound in sorted(places.items()) if written != bound)
 
     def _sheets_of(
-        self, server: Server, listener: Listener, moved: tuple[tuple[int, int], ...]
+        self, server: Server, listener: Listener, moved: tuple[tuple[int, int], ...], switched: bool
     ) -> tuple[RouteSheet, RouteSheet]:
         """The sheets of a server; only rules with security settings are built anew when a secret changes."""
         scheme = "https" if server.protocol == "https" else "http"
         way = Way(scheme, listener.port, moved)
         bare = msgspec.structs.replace(server, routes=(), streams=())
-        return self._sheet(_SheetKey(way, bare, ())), self._sheet(_SheetKey(way, bare, self._model.secrets))
+        providers = self._providers if switched else NO_PROVIDERS
+        plain = _SheetKey(way, bare, (), switched, providers)
+        return self._sheet(plain), self._sheet(plain._replace(secrets=self._model.secrets))
 
     def _sheet(self, key: _SheetKey) -> RouteSheet:
         found = self._sheets.get(key)
         if found is None:
-            scope = Scope(key.server, {secret.name: secret for secret in key.secrets})
-            found = RouteSheet(RouteContext(key.way, scope), self._cache.sheets.get(key))
+            scope = Scope(key.server, {secret.name: secret for secret in key.secrets}, key.switched)
+            found = RouteSheet(RouteContext(key.way, scope, key.providers), self._cache.sheets.get(key))
             self._sheets[key] = found
         return found
 
     def _add_backends(self) -> None:
-        key = _BackendKey(frozenset(self._secrets), self._placement.system_authorities, self._preserves_case())
-        shapes = _ClusterShapes(Trust(self._secrets, self._placement.system_authorities), key.preserve_case)
+        key = self._backend_key()
+        shapes = _ClusterShapes(Trust(self._secrets, self._placement.system_authorities), key)
         known = self._cache.backends if self._cache.backend_key == key else {}
         used: dict[str, _BuiltBackend] = {}
         for backend in (*self._model.backends, *self._merged_backends()):
             made = known.get(backend.name)
             if made is None or (made.backend is not backend and made.backend != backend):
-                made = _build_backend(backend, shapes)
+                made = _build_backend(backend, shapes, key)
             used[backend.name] = made
             self._refused.extend(made.refused)
             for each in made.resources:
                 self._keep(each, backend.origin)
         self._cache.backends, self._cache.backend_key = used, key
+
+    def _add_companions(self) -> None:
+        """Add what the processes beside Envoy need of it, where there are such processes."""
+        has_gateway = bool(self._placement.mcp) and has_mcp(self._model)
+        if has_gateway:
+            body = serialised(build_mcp_cluster(self._placement.mcp), _NOWHERE, MCP_GATEWAY, self._refused)
+            self._add(CLUSTER, MCP_GATEWAY, body, _NOWHERE)
+        if self._placement.egress and (has_gateway or has_translation(self._model)):
+            body = serialised(build_egress(self._placement.egress), _NOWHERE, EGRESS, self._refused)
+            self._add(LISTENER, EGRESS, body, _NOWHERE)
+        if self._placement.services:
+            body = serialised(build_services(self._placement.services), _NOWHERE, SERVICES, self._refused)
+            self._add(CLUSTER, SERVICES, body, _NOWHERE)
+
+    def _backend_key(self) -> _BackendKey:
+        """What all backends depend on besides themselves; without model providers that is little."""
+        served = [backend for backend in self._model.backends if backend.provider]
+        return _BackendKey(
+            frozenset(self._secrets),
+            self._placement.system_authorities,
+            self._preserves_case(),
+            survey(served, self._placement.credentials),
+            self._placement.adapters,
+            translated_backends(self._model) if served and self._placement.adapters else frozenset(),
+        )
 
     def _merged_backends(self) -> Iterator[Backend]:
         backends = {backend.name: backend for backend in self._model.backends}
@@ -195,14 +239,14 @@ class _Build:
 class _ClusterShapes:
     """The shapes of this build's clusters, each built and checked once."""
 
-    def __init__(self, trust: Trust, preserve_case: bool) -> None:
+    def __init__(self, trust: Trust, key: _BackendKey) -> None:
         self._trust = trust
-        self._preserve_case = preserve_case
+        self._key = key
         self._built: dict[ClusterShape, tuple[bytes, tuple[str, ...]]] = {}
 
     def of(self, backend: Backend) -> tuple[bytes, tuple[str, ...]]:
         """The serialised shape of a backend's cluster, and what Envoy would refuse about it."""
-        shape = cluster_shape(backend, preserve_case=self._preserve_case)
+        shape = cluster_shape(backend, preserve_case=self._key.preserve_case, setting=self._key.setting)
         found = self._built.get(shape)
         if found is None:
             found = self._built[shape] = self._build(shape, backend.origin)
@@ -219,13 +263,19 @@ class _ClusterShapes:
         return serialise(built), wrong
 
 
-def _build_backend(backend: Backend, shapes: _ClusterShapes) -> _BuiltBackend:
-    name = cluster_name(backend)
+def _build_backend(backend: Backend, shapes: _ClusterShapes, key: _BackendKey) -> _BuiltBackend:
+    name, given = cluster_name(backend), backend
+    backend = without_lookup(backend)
     shape, wrong = shapes.of(backend)
     refused = [Refusal(backend.origin, name, text) for text in wrong]
     own = serialised(build_cluster(backend), backend.origin, name, refused)
     made = [resource(CLUSTER, name, shape + own)] if own is not None else []
     if has_endpoint_discovery(backend):
-        assignment = serialised(build_load_assignment(name, backend.groups), backend.origin, name, refused)
+        endpoints = build_load_assignment(name, backend.groups, fails=bool(backend.provider))
+        assignment = serialised(endpoints, backend.origin, name, refused)
         made += [resource(ENDPOINTS, name, assignment)] if assignment is not None else []
-    return _BuiltBackend(backend, () if refused else tuple(made), tuple(refused))
+    if backend.provider and backend.name in key.translated:
+        name = adapter_cluster_name(backend.name)
+        body = serialised(build_adapter_cluster(backend, key.adapters, key.setting), backend.origin, name, refused)
+        made += [resource(CLUSTER, name, body)] if body is not None else []
+    return _BuiltBackend(given, () if refused else tuple(made), tuple(refused))

@@ -7,20 +7,29 @@ envoy/extensions/clusters/dns/v3/dns_cluster.proto.
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import any_of, build, double, struct, typed, uint32
+import msgspec
+
+from anygate.envoy.api import any_of, build, double, typed, uint32
 from anygate.envoy.balancing import build_load_balancing
 from anygate.envoy.endpoints import build_load_assignment, needs_dns
 from anygate.envoy.health import CHECK_METHODS, build_active_check, build_passive_check
 from anygate.envoy.http_connection import ADS, build_http2_options, build_preserved_case
-from anygate.envoy.names import ORIGIN, cluster_name
+from anygate.envoy.mcp.upstream import build_mcp_chain
+from anygate.envoy.names import cluster_name
+from anygate.envoy.origins import build_origin
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.tls import Trust, build_client_tls, tls_socket
+from anygate.envoy.upstream.chain import build_provider_chain
+from anygate.envoy.upstream.proxy import build_forward_proxy
+from anygate.envoy.upstream.setting import Setting
 from anygate.model.backend import Backend, CircuitBreaker, Connection
 from anygate.model.origin import Origin
 from anygate.model.tls import ClientTls
 
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _BUFFER_LIMIT = 32_768
+_UNBOUNDED = 2**32 - 1
+_NO_SETTING = Setting()
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _FAMILIES = {
     # AUTO would prefer IPv6, which a laptop or a cluster often resolves but cannot reach.
@@ -49,10 +58,15 @@ class ClusterShape(NamedTuple):
     knows_hostnames: bool
     probed_as: str
     preserve_case: bool
+    served_by: Backend | None
+    setting: Setting
 
 
-def cluster_shape(backend: Backend, *, preserve_case: bool = False) -> ClusterShape:
-    """The shape of a backend's cluster; `preserve_case` keeps the case of header names in answers."""
+def cluster_shape(backend: Backend, *, preserve_case: bool = False, setting: Setting = _NO_SETTING) -> ClusterShape:
+    """The shape of a backend's cluster; `preserve_case` keeps the case of header names in answers.
+
+    The cluster of a model provider has a shape of its own, in which `setting` tells it of the others.
+    """
     connection = backend.connection
     return ClusterShape(
         backend.protocol,
@@ -65,6 +79,8 @@ def cluster_shape(backend: Backend, *, preserve_case: bool = False) -> ClusterSh
         knows_hostnames=backend.tls is not None and _knows_hostnames(backend),
         probed_as=backend.service if connection.active_check else "",
         preserve_case=preserve_case,
+        served_by=backend if backend.provider or backend.mcp else None,
+        setting=setting if backend.provider else _NO_SETTING,
     )
 
 
@@ -75,8 +91,8 @@ def build_cluster_shape(shape: ClusterShape, origin: Origin, trust: Trust) -> An
         "envoy.config.cluster.v3.Cluster",
         connect_timeout=connection.connect_timeout or _CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _BUFFER_LIMIT),
-        circuit_breakers=build_circuit_breakers(connection.circuit_breaker),
-        outlier_detection=build_passive_check(connection.passive_check) if connection.passive_check else None,
+        circuit_breakers=_breakers(shape),
+        outlier_detection=_passive_check(shape),
         health_checks=_active_checks(shape, origin),
         common_lb_config=_common_balancing(shape),
         load_balancing_policy=None
@@ -100,7 +116,7 @@ def build_cluster(backend: Backend) -> Any:
     return build(
         "envoy.config.cluster.v3.Cluster",
         name=cluster_name(backend),
-        metadata={"filter_metadata": {ORIGIN: struct(_origin(backend))}},
+        metadata=build_origin(backend),
         **_discovery(backend),
     )
 
@@ -129,8 +145,40 @@ def build_http_options(shape: ClusterShape) -> Any:
             "max_requests_per_connection": uint32(breaker.requests_per_connection) if breaker else None,
         },
         upstream_http_protocol_options={"auto_sni": True, "auto_san_validation": verify} if auto_sni else None,
+        http_filters=_filters(shape),
         **_protocol(shape, http1, http2),
     )
+
+
+def _filters(shape: ClusterShape) -> list[dict[str, Any]]:
+    backend = shape.served_by
+    if backend is not None and backend.mcp is not None:
+        return build_mcp_chain(backend.mcp)
+    return build_provider_chain(backend, backend.provider, shape.setting) if backend and backend.provider else []
+
+
+def _breakers(shape: ClusterShape) -> Any:
+    """Build the bounds. A provider's cluster has only those that a policy sets.
+
+    Answers of models take long, so Envoy's own 1024 would soon be too few, and a request that is refused by a bound
+    does not go on to the rule's next backend.
+    """
+    if shape.served_by is None:
+        return build_circuit_breakers(shape.connection.circuit_breaker)
+    given = shape.connection.circuit_breaker or CircuitBreaker()
+    bounds = ("connections", "pending", "requests", "retries")
+    free = {name: _UNBOUNDED for name in bounds if getattr(given, name) is None}
+    return build_circuit_breakers(msgspec.structs.replace(given, **free))
+
+
+def _passive_check(shape: ClusterShape) -> Any:
+    """Build the passive check. Whoever checks a provider wants it out when it fails, and it mostly is one endpoint."""
+    check = shape.connection.passive_check
+    if check is None:
+        return None
+    if shape.served_by is not None and sum(len(group.endpoints) for group in shape.served_by.groups) == 1:
+        check = msgspec.structs.replace(check, max_ejection_percent=100)
+    return build_passive_check(check)
 
 
 def build_circuit_breakers(breaker: CircuitBreaker | None) -> Any:
@@ -160,11 +208,6 @@ def build_circuit_breakers(breaker: CircuitBreaker | None) -> Any:
     )
 
 
-def _origin(backend: Backend) -> dict[str, str]:
-    origin = backend.origin
-    return {"object": origin.object, "path": origin.path, "place": origin.place, "service": backend.service}
-
-
 def _discovery(backend: Backend) -> dict[str, Any]:
     """Build where endpoints come from. EDS carries addresses only, so names are resolved by a DNS cluster."""
     if backend.dynamic:
@@ -176,11 +219,12 @@ def _discovery(backend: Backend) -> dict[str, Any]:
         "envoy.extensions.clusters.dns.v3.DnsCluster",
         dns_refresh_rate=dns.refresh,
         respect_dns_ttl=dns.respect_ttl,
+        all_addresses_in_single_endpoint=dns.one_endpoint,
         dns_lookup_family=_FAMILIES[dns.family],
     )
     return {
         "cluster_type": {"name": "envoy.clusters.dns", "typed_config": config},
-        "load_assignment": build_load_assignment(cluster_name(backend), backend.groups),
+        "load_assignment": build_load_assignment(cluster_name(backend), backend.groups, fails=bool(backend.provider)),
     }
 
 
@@ -222,6 +266,9 @@ def _transport_socket(shape: ClusterShape, trust: Trust) -> dict[str, Any] | Non
     if shape.tls is not None:
         alpn = () if shape.connection.use_client_protocol else _ALPN.get(shape.protocol, ())
         inner = tls_socket(build_client_tls(shape.tls, trust, alpn, by_endpoint=shape.knows_hostnames))
+    provider = shape.served_by.provider if shape.served_by else None
+    if provider is not None and provider.forward_proxy:
+        return build_forward_proxy(provider, inner)
     version = shape.connection.proxy_protocol
     if not version:
         return inner

@@ -9,12 +9,18 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import any_of, bool_value, build, struct, typed, uint32
+from anygate.envoy.access_log import build_access_logs, build_caller_filter, build_server_log
+from anygate.envoy.api import any_of, bool_value, build, typed, uint32
 from anygate.envoy.edits import build_mutations
 from anygate.envoy.filters import FILTERS
+from anygate.envoy.local_replies import build_local_replies
+from anygate.envoy.recording import Recording, Tracing
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.switch import with_switches
+from anygate.envoy.tracing import build_tracing
 from anygate.model.backend import Http2
 from anygate.model.edit import HeaderEdit
+from anygate.model.inference_rows import RESERVED
 from anygate.model.listener import HttpServer, Server
 from anygate.model.route import HttpRule
 
@@ -40,10 +46,17 @@ _ALT_SVC_AGE = 86_400
 
 
 class ConnectionOptions(NamedTuple):
-    """What a connection manager takes from its place: the access log, and the port at which it offers HTTP/3."""
+    """What a connection manager takes from its place: the access log, the port at which it offers HTTP/3, and what is
+    recorded and traced of AI requests."""
 
     access_log: str = ""
     http3_port: int = 0
+    recording: Recording | None = None
+    tracing: Tracing | None = None
+
+
+NO_OPTIONS = ConnectionOptions()
+"""No log, no HTTP/3, nothing recorded."""
 
 
 def build_http_connection(
@@ -57,7 +70,7 @@ def build_http_connection(
         MANAGER,
         stat_prefix=stat,
         rds={"route_config_name": routes, "config_source": ADS},
-        http_filters=build_filter_chain(server, rules, options.http3_port),
+        http_filters=build_filter_chain(server, rules, options),
         common_http_protocol_options=_common_options(http),
         http_protocol_options=_http1_options(http),
         http2_protocol_options=build_http2_options(http.http2, edge=True),
@@ -71,12 +84,17 @@ def build_http_connection(
         path_with_escaped_slashes_action=_ESCAPED_SLASHES[http.escaped_slashes],
         strip_trailing_host_dot=True,
         upgrade_configs=[{"upgrade_type": "websocket"}],
-        early_header_mutation_extensions=_early_mutations(server),
+        early_header_mutation_extensions=_early_mutations(server, rules),
+        local_reply_config=build_local_replies(rules),
         generate_request_id=bool_value(generate),
         preserve_external_request_id=preserve,
         forward_client_cert_details=certificate,
         set_current_client_cert_details=_certificate_details(server),
-        access_log=build_access_log(options.access_log),
+        access_log=[
+            *build_access_logs(options.access_log, rules, options.recording),
+            *build_server_log(http.access_log),
+        ],
+        tracing=build_tracing(rules, options.tracing),
         **_client_address(http, server),
     )
 
@@ -90,17 +108,19 @@ def over_http3(manager: Any) -> Any:
     return made
 
 
-def build_filter_chain(server: Server, rules: Sequence[HttpRule], http3_port: int = 0) -> list[dict[str, Any]]:
+def build_filter_chain(
+    server: Server, rules: Sequence[HttpRule], options: ConnectionOptions = NO_OPTIONS
+) -> list[dict[str, Any]]:
     """Build the HTTP filters in their order, the router last."""
-    made = [
-        {"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled}
-        for each in FILTERS
-        for entry in each.chain(server, rules)
-    ]
-    late = _late_mutations(server, http3_port)
+    entries = [entry for each in FILTERS for entry in each.chain(server, rules)]
+    if any(rule.inference for rule in rules):
+        entries = with_switches(entries)
+    made = [{"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled} for entry in entries]
+    late = _late_mutations(server, options.http3_port)
+    caller = build_caller_filter(rules, options.recording)
     router = typed(_ROUTER, suppress_envoy_headers=not server.http.envoy_headers)
     # Answers pass the filters backwards, so the first in the list has the last word on them.
-    return [*late, *made, {"name": "envoy.filters.http.router", "typed_config": router}]
+    return [*late, *caller, *made, {"name": "envoy.filters.http.router", "typed_config": router}]
 
 
 def build_http2_options(http2: Http2, *, edge: bool = False) -> Any:
@@ -123,37 +143,6 @@ def build_http2_options(http2: Http2, *, edge: bool = False) -> Any:
 def build_preserved_case() -> dict[str, Any]:
     """Build the header key format that keeps the case in which names were sent."""
     return {"stateful_formatter": {"name": "preserve_case", "typed_config": typed(_PRESERVE_CASE)}}
-
-
-def build_access_log(path: str) -> list[dict[str, Any]]:
-    """Build a file access log of one JSON object for each request, which names the route that decided."""
-    if not path:
-        return []
-    line = {
-        "start": "%START_TIME%",
-        "method": "%REQUEST_HEADER(:METHOD)%",
-        "host": "%REQUEST_HEADER(:AUTHORITY)%",
-        "path": "%REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "protocol": "%PROTOCOL%",
-        "status": "%RESPONSE_CODE%",
-        "flags": "%RESPONSE_FLAGS%",
-        "details": "%RESPONSE_CODE_DETAILS%",
-        "ms": "%DURATION%",
-        "received": "%BYTES_RECEIVED%",
-        "sent": "%BYTES_SENT%",
-        "route": "%ROUTE_NAME%",
-        "place": "%METADATA(ROUTE:anygate:place)%",
-        "backend": "%UPSTREAM_CLUSTER_RAW%",
-        "upstream": "%UPSTREAM_HOST%",
-        "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
-        "request_id": "%REQUEST_HEADER(X-REQUEST-ID)%",
-    }
-    config = typed(
-        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-        path=path,
-        log_format={"json_format": struct(line)},
-    )
-    return [{"name": "envoy.access_loggers.file", "typed_config": config}]
 
 
 def _common_options(http: HttpServer) -> dict[str, Any]:
@@ -211,12 +200,20 @@ def _cidr(text: str, server: Server) -> dict[str, Any]:
     return {"address_prefix": str(network.network_address), "prefix_len": uint32(network.prefixlen)}
 
 
-def _early_mutations(server: Server) -> list[dict[str, Any]]:
+def _early_mutations(server: Server, rules: Sequence[HttpRule]) -> list[dict[str, Any]]:
+    """Build what is done to a request before it is routed.
+
+    A client must not choose its own model, credential or backend past the policies, so the headers in which those
+    stand are removed. The server's own edits come after that: who writes them may set such a header.
+    """
     edit = server.http.early_request_headers
-    if edit is None or edit == HeaderEdit():
+    inference = any(rule.inference for rule in rules)
+    mutations = [{"remove_on_match": {"key_matcher": {"prefix": name}}} for name in RESERVED] if inference else []
+    mutations += build_mutations(edit, server.origin) if edit else []
+    if not mutations:
         return []
     name = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
-    config = typed(name, mutations=build_mutations(edit, server.origin))
+    config = typed(name, mutations=mutations)
     return [{"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": config}]
 
 

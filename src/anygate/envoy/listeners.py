@@ -32,6 +32,7 @@ from anygate.model.route_table import ANY_HOST, intersect, specificity
 _LISTENER = "envoy.config.listener.v3.Listener"
 _CHAIN = "envoy.config.listener.v3.FilterChain"
 _BUFFER_LIMIT = 32_768
+_AI_BUFFER_LIMIT = 52_428_800
 _HTTP_ALPN = ("h2", "http/1.1")
 _HTTP3_ALPN = ("h3",)
 
@@ -97,13 +98,19 @@ def _build_tcp(listener: Listener, placement: Placement, secrets: Secrets, found
         metadata=_metadata(listener),
         traffic_direction="INBOUND",
         enable_reuse_port=bool_value(False) if placement.exclusive else None,
-        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _BUFFER_LIMIT),
+        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _buffer_limit(listener)),
         max_connections_to_accept_per_socket_event=uint32(connection.max_accept_per_event),
         socket_options=build_socket_buffers(connection.socket_buffer_limit),
         tcp_keepalive=build_keepalive(connection.keepalive) if connection.keepalive else None,
         listener_filters=_listener_filters(listener),
         filter_chains=chains,
     )
+
+
+def _buffer_limit(listener: Listener) -> int:
+    """Build how much of a body is held: AI requests are held whole, and their images and files are long."""
+    inference = any(rule.inference for rule in rules_of(listener.servers))
+    return _AI_BUFFER_LIMIT if inference else _BUFFER_LIMIT
 
 
 def _plan(listener: Listener) -> list[_Chain]:
@@ -176,9 +183,13 @@ def _network_filter(planned: _Chain, listener: Listener, placement: Placement) -
     else:
         servers, routes = [server], routes_name(listener, server)
     http3 = server.protocol == "https" and server.http.http3
-    options = ConnectionOptions(placement.access_log, placement.socket(listener).port if http3 else 0)
+    options = _connection_options(placement, placement.socket(listener).port if http3 else 0)
     manager = build_http_connection(server, rules_of(servers), routes, routes, options)
     return _as_filter(manager)
+
+
+def _connection_options(placement: Placement, http3_port: int = 0) -> ConnectionOptions:
+    return ConnectionOptions(placement.access_log, http3_port, placement.recorded, placement.traced)
 
 
 def _as_filter(manager: Any) -> dict[str, Any]:
@@ -255,7 +266,7 @@ def _build_quic(
                 context.common_tls_context.alpn_protocols[:] = _HTTP3_ALPN
             routes = routes_name(listener, server)
             manager = build_http_connection(
-                server, rules_of([server]), routes, f"{routes}/quic", ConnectionOptions(placement.access_log)
+                server, rules_of([server]), routes, f"{routes}/quic", _connection_options(placement)
             )
         except CannotBuild as problem:
             found.append(Refusal(problem.origin, chain_name(server), problem.text))

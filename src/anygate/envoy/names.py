@@ -4,6 +4,8 @@ The xDS protocol identifies a resource by its type and name, so a name that move
 listeners and connection pools for nothing.
 """
 
+from urllib.parse import quote
+
 from anygate.model.backend import Backend
 from anygate.model.listener import Listener, Server
 from anygate.model.route import HttpRoute, HttpRule, StreamRoute
@@ -13,6 +15,39 @@ ORIGIN = "anygate"
 
 UNRESOLVED = "anygate/unresolved"
 """A cluster that never exists: what is sent there is refused."""
+
+EGRESS = "anygate_egress"
+"""The listener, on a Unix socket, that takes what the adapter has translated."""
+
+SERVICES = "anygate_services"
+"""The cluster of the gRPC services that Envoy calls."""
+
+MCP_GATEWAY = "anygate_mcp"
+"""The cluster of the MCP gateway."""
+
+LIMITS = "envoy.filters.http.ratelimit"
+"""The dynamic metadata in which the rate-limit service says which limits are used up that do not refuse themselves."""
+
+EXHAUSTED = "out"
+"""What it says of a quota that is used up."""
+
+USAGE = "envoy.ai.token_usage"
+"""The typed metadata in which Envoy's ai_protocol_manager says what an answer has used (TokenUsage)."""
+
+USED, COUNTS = "anygate.usage", "counts"
+"""The dynamic metadata in which our own script says the same of streams in OpenAI's chat format."""
+
+STARTED = "anygate.started"
+"""The dynamic metadata with what a stream said about its usage at its start, which is left if it breaks off."""
+
+MODEL_NAMESPACE, MODEL_KEY, STREAM_KEY = "anygate.ai", "model", "stream"
+"""The dynamic metadata in which the model stands that a client asked for; every AI request has it, and no other."""
+
+FACTS = "ai"
+"""The key, in the namespace of origins, of what rows and clusters say about themselves for accounting."""
+
+REWRITE = "anygate.rewrite"
+"""The upstream filter that gives a provider the path and the body that it wants; a route may turn it off."""
 
 PLAIN = "plain"
 """The filter chain that every unencrypted HTTP server of a port shares."""
@@ -68,6 +103,11 @@ def share_name(match: str, index: int) -> str:
     return f"{match}/target/{index}"
 
 
+def special_name(path: str, role: str) -> str:
+    """A row that AI rules bring with them, such as `ai/v1/chat/completions/entrance`."""
+    return f"ai{path}/{role}"
+
+
 def stream_name(stream: StreamRoute) -> str:
     """A stream route, such as `TCPRoute/default/db` with its rule where it has one."""
     return f"{stream.origin.object}/rule/{stream.rule}" if stream.rule else stream.origin.object
@@ -78,6 +118,16 @@ def cluster_name(backend: Backend) -> str:
     return backend.name
 
 
+def adapter_cluster_name(backend: str) -> str:
+    """The cluster through which a backend gets requests in another format than its own: by way of the adapter."""
+    return f"{backend}/adapter"
+
+
 def merged_name(stream: StreamRoute) -> str:
     """The cluster that joins the targets of a UDP route."""
     return f"{stream_name(stream)}/targets"
+
+
+def keys_file_name(exchange: str) -> str:
+    """The file with the temporary keys of an `AwsExchange`, in the folder of credentials; a name cannot leave it."""
+    return f"{quote(exchange, safe='')}.ini"

@@ -1,5 +1,7 @@
 """Fields of the model that the builder leaves out, and why; `filters.NOT_CARRIED` has those of the HTTP filters."""
 
+_FETCHED = "tokens and keys are fetched beside Envoy, which is given only what came of it"
+
 NOT_CARRIED = {
     "Backend.fallback": "the reader has turned it into the priorities of a joined backend",
     "Backend.members": "it tells people and stubs what a joined backend was made of; Envoy has the endpoints",
@@ -12,4 +14,25 @@ NOT_CARRIED = {
     "HttpRoute.kind": "the route's origin already says what kind of object it is",
     "Respond.reason": "it tells people why an answer stands for a fault; clients get the answer without reasons",
     "StreamRoute.kind": "the route's origin already says what kind of object it is",
+    "AwsExchange.oidc": _FETCHED,
+    "AwsExchange.role": _FETCHED,
+    "AwsExchange.session": _FETCHED,
+    "AzureToken.client_id": _FETCHED,
+    "AzureToken.oidc": _FETCHED,
+    "AzureToken.secret": _FETCHED,
+    "AzureToken.tenant": _FETCHED,
+    "GcpFederation.oidc": _FETCHED,
+    "GcpFederation.pool": _FETCHED,
+    "GcpFederation.project_id": _FETCHED,
+    "GcpFederation.project_name": _FETCHED,
+    "GcpFederation.provider": _FETCHED,
+    "GcpFederation.service_account": _FETCHED,
+    "GcpToken.federation": _FETCHED,
+    "GcpToken.file": _FETCHED,
+    "OidcClient.client_id": _FETCHED,
+    "OidcClient.issuer": _FETCHED,
+    "OidcClient.scopes": _FETCHED,
+    "OidcClient.secret": _FETCHED,
+    "OidcClient.token_endpoint": _FETCHED,
+    "TokenCredential.source": _FETCHED,
 }

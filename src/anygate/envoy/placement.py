@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from anygate.envoy.recording import AS_USUAL, Recording, Tracing
 from anygate.model.listener import Listener
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a gateway listens on every interface unless it is placed elsewhere
@@ -20,6 +21,9 @@ class Socket(NamedTuple):
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 """Where Debian, Ubuntu, Alpine and Envoy's own images keep the authorities that the machine trusts."""
 
+CREDENTIALS = "/run/anygate/credentials"
+"""Where files with keys are unless the placement says otherwise."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -29,6 +33,12 @@ class Placement:
     path of a file that gets one JSON object for each request; empty means none, and `/dev/stdout` is a path too.
     `system_authorities` is the file of the authorities that the machine trusts. `exclusive` makes a TCP port that
     another process listens on an error, where Envoy would otherwise share it with another Envoy of the same user.
+
+    The rest are paths of Unix sockets: `egress` is where Envoy takes what the adapter has translated, `adapters` are
+    the adapter's own, one for each of its workers, `mcp` are those of the MCP gateway's workers, and `services` is
+    where the gRPC services listen that Envoy calls. Without them nothing is translated, no MCP endpoint answers, and
+    nothing needs the services. `credentials` is the folder of files with keys that Envoy signs with. `recording` and
+    `tracing` say what the services are told of AI requests.
     """
 
     address: str = ANY_ADDRESS
@@ -36,6 +46,23 @@ class Placement:
     access_log: str = ""
     system_authorities: str = SYSTEM_AUTHORITIES
     exclusive: bool = False
+    egress: str = ""
+    adapters: tuple[str, ...] = ()
+    services: str = ""
+    mcp: tuple[str, ...] = ()
+    credentials: str = CREDENTIALS
+    recording: Recording = AS_USUAL
+    tracing: Tracing | None = None
+
+    @property
+    def recorded(self) -> Recording | None:
+        """What is recorded of AI requests; nothing without the services that keep it."""
+        return self.recording if self.services else None
+
+    @property
+    def traced(self) -> Tracing | None:
+        """How AI requests are traced; not at all without the services that pass the spans on."""
+        return self.tracing if self.services else None
 
     def socket(self, listener: Listener) -> Socket:
         """The address and port to bind for a listener."""

@@ -9,15 +9,21 @@ Reference: envoy/config/route/v3/route_components.proto (Route).
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from anygate.envoy.actions import Variant, Way, build_variants, failing
 from anygate.envoy.api import any_of, build, serialise
 from anygate.envoy.checked import Refusal, refusals
 from anygate.envoy.filters import FILTERS
 from anygate.envoy.filters.filter import Scope
+from anygate.envoy.inference_routes import build_answer, build_entrance, lua_metadata, own_metadata
+from anygate.envoy.inference_variants import Providers, split_variants
 from anygate.envoy.matches import build_route_match
-from anygate.envoy.names import ORIGIN, UNRESOLVED, match_name, preflight_name, rule_name, share_name
+from anygate.envoy.names import ORIGIN, UNRESOLVED, match_name, preflight_name, rule_name, share_name, special_name
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.switch import switches
 from anygate.envoy.wire import part, text_entry
+from anygate.model.inference_rows import asked_match
 from anygate.model.match import HttpMatch, PathMatch
 from anygate.model.route import Forward, HttpRoute, HttpRule
 from anygate.model.route_table import Attachment, Row, needs_preflight, preflight_match
@@ -29,11 +35,15 @@ _ROUTES_OF_VIRTUAL_HOST = 3
 _NAMESPACE = part(1, ORIGIN.encode())
 
 
+NO_PROVIDERS = Providers()
+
+
 class RouteContext(NamedTuple):
     """What a row's Envoy routes depend on besides the row itself."""
 
     way: Way
     scope: Scope
+    providers: Providers = NO_PROVIDERS
 
 
 class BuiltRow(NamedTuple):
@@ -75,6 +85,7 @@ class RouteSheet:
     def __init__(self, context: RouteContext, before: "RouteSheet | None" = None) -> None:
         self._context = context
         self._routes: dict[int, _BuiltRoute] = {}
+        self._entries: dict[int, tuple[HttpRule, list[str]]] = {}
         known = before._routes.values() if before else ()
         self._before = {each.route.origin.object: each for each in known}
         self._hosts: dict[str, BuiltHost] = {}
@@ -101,6 +112,8 @@ class RouteSheet:
 
     def built(self, row: Row) -> BuiltRow:
         """The Envoy routes of a row."""
+        if row.role:
+            return _build_special(row, self._optional(row), self._context)
         route = row.route
         found = self._routes.get(id(route))
         if found is None:
@@ -108,8 +121,18 @@ class RouteSheet:
             self._routes[id(route)] = found
         return found.rows[id(row.rule), id(row.match), row.preflight]
 
+    def _optional(self, row: Row) -> list[str]:
+        """The entries of filters that the rules behind an entrance use; a rule that cannot be built uses none."""
+        names: list[str] = []
+        for rule in row.followers:
+            if id(rule) not in self._entries:
+                self._entries[id(rule)] = rule, _entries_of(rule, self._context.scope)
+            names += self._entries[id(rule)][1]
+        return names
+
     def seal(self) -> None:
         """Let go of what only the last build used."""
+        self._entries = {}
         self._before, self._hosts_before = {}, {}
 
     def _find(self, route: HttpRoute) -> _BuiltRoute | None:
@@ -138,6 +161,17 @@ class _Action(NamedTuple):
     halves: tuple[tuple[Variant, bytes], ...]
     refused: tuple[Refusal, ...]
     body_size: int
+    metadata: "_Metadata"
+
+
+class _Metadata(NamedTuple):
+    """What a route says about itself besides its place: in our own namespace, and in others; both serialised."""
+
+    own: bytes = b""
+    others: bytes = b""
+
+
+_NO_METADATA = _Metadata()
 
 
 def _build_route(route: HttpRoute, context: RouteContext) -> _Rows:
@@ -156,7 +190,7 @@ def _build_rule(rule: HttpRule, name: str, context: RouteContext, rows: _Rows) -
         if action is None:
             action = by_path[path] = _build_action(name, rule, path, context)
         full = match_name(name, position)
-        rows[id(rule), id(match), False] = _build_row(rule, match, action, full)
+        rows[id(rule), id(match), False] = _build_row(rule, asked_match(rule, match), action, full)
         if needs_preflight(rule, match):
             wanted = preflight_match(rule, match)
             answering = _build_preflight(rule, action, context)
@@ -179,10 +213,13 @@ def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: Ro
     """Build and check the half of a Route that says what happens; a rule that cannot be built answers 500."""
     refused: list[Refusal] = []
     built: list[Any] = []
+    metadata = _Metadata(own_metadata(rule), lua_metadata(rule))
     try:
         settings = _build_filter_settings(rule, context.scope)
-        variants = build_variants(rule, path, context.way)
-        built = [build(_ROUTE, typed_per_filter_config=settings, **variant.fields) for variant in variants]
+        if context.scope.switched:
+            metadata = metadata._replace(own=metadata.own + switches(settings or ()))
+        variants = split_variants(build_variants(rule, path, context.way), rule, context.providers)
+        built = [_build_half(settings, variant) for variant in variants]
     except CannotBuild as problem:
         refused.append(Refusal(problem.origin, name, problem.text))
     for half in built:
@@ -193,23 +230,57 @@ def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: Ro
         variants = [failing()]
         built = [build(_ROUTE, **variants[0].fields)]
     halves = tuple((variant, serialise(half)) for variant, half in zip(variants, built, strict=True))
-    return _Action(halves, tuple(refused), max(variant.body_size for variant in variants))
+    return _Action(halves, tuple(refused), max(variant.body_size for variant in variants), metadata)
+
+
+def _build_half(settings: dict[str, Any] | None, variant: Variant) -> Any:
+    merged = {**(settings or {}), **variant.settings}
+    wanted = {name: config for name, config in merged.items() if config is not None}
+    return build(_ROUTE, typed_per_filter_config=wanted or None, **variant.fields)
+
+
+def _build_special(row: Row, optional: list[str], context: RouteContext) -> BuiltRow:
+    """Build a row that AI rules bring with them. What is wrong about its policy is told where the policy's rule is."""
+    path = row.match.path.value if row.match and row.match.path else ""
+    metadata = _Metadata(own_metadata(row.rule, row.role))
+    fields = build_answer(row)
+    settings: dict[str, Any] = {}
+    try:
+        # Its policy only: nothing is sent on, and no answer of a model has to be looked at.
+        guarding = msgspec.structs.replace(row.rule, inference=None)
+        settings = _build_filter_settings(guarding, context.scope) or {}
+    except CannotBuild:
+        fields = failing().fields
+    metadata = metadata._replace(own=metadata.own + switches(settings))
+    if row.role == "entrance":
+        settings = {name: any_of(config) for name, config in build_entrance(row, optional).items()}
+    answer = build(_ROUTE, typed_per_filter_config=settings or None, **fields)
+    body_size = len(answer.direct_response.body_format.text_format_source.inline_string)
+    action = _Action(((Variant({}, {}), serialise(answer)),), (), body_size, metadata)
+    return _build_row(row.rule, row.match, action, special_name(path, row.role))
 
 
 def _build_preflight(rule: HttpRule, action: _Action, context: RouteContext) -> _Action:
     """Build what takes a preflight: it would forward, for the CORS filter leaves other routes alone, but the
     filter answers first. A rule that cannot be built has no policy to answer by either."""
     if action.refused:
-        return _Action((), (), 0)
+        return _Action((), (), 0, _NO_METADATA)
     settings = _build_filter_settings(rule, context.scope)
     route = {"cluster": UNRESOLVED, "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"}
     half = serialise(build(_ROUTE, typed_per_filter_config=settings, route=route))
-    return _Action(((Variant({}, {}), half),), (), 0)
+    return _Action(((Variant({}, {}), half),), (), 0, action.metadata)
 
 
 def _build_filter_settings(rule: HttpRule, scope: Scope) -> dict[str, Any] | None:
     found = {name: any_of(config) for each in FILTERS for name, config in each.route(rule, scope).items()}
     return found or None
+
+
+def _entries_of(rule: HttpRule, scope: Scope) -> list[str]:
+    try:
+        return list(_build_filter_settings(rule, scope) or ())
+    except CannotBuild:
+        return []
 
 
 def _build_row(rule: HttpRule, match: HttpMatch | None, action: _Action, name: str) -> BuiltRow:
@@ -224,7 +295,8 @@ def _build_row(rule: HttpRule, match: HttpMatch | None, action: _Action, name: s
         return BuiltRow(b"", (*action.refused, *wrong))
     # By this a log line and a config dump lead back to a line that somebody wrote. Object, rule and match stand in
     # the name: said again here they were a third of the bytes of a large table.
-    metadata = part(_METADATA, part(1, _NAMESPACE + part(2, text_entry("place", origin.place))))
+    own = text_entry("place", origin.place) + action.metadata.own
+    metadata = part(_METADATA, part(1, _NAMESPACE + part(2, own)) + action.metadata.others)
     body = b""
     for at, (variant, half) in enumerate(action.halves):
         narrower = serialise(build(_ROUTE_MATCH, **variant.narrower)) if variant.narrower else b""

@@ -1,6 +1,6 @@
 """What Envoy is to be given: serialised resources by type and name, each with a version of its content."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
@@ -48,6 +48,6 @@ class Snapshot:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __iter__(self) -> "Iterable[Resource]":
+    def __iter__(self) -> Iterator[Resource]:
         for found in self._by_type.values():
             yield from found.values()

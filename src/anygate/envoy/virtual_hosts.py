@@ -78,7 +78,8 @@ def _build_virtual_host(host: VirtualHost, plain: RouteSheet, secured: RouteShee
     found: list[Refusal] = []
     longest = 0
     for row in host.rows:
-        built = (plain if row.rule.security is None else secured).built(row)
+        # What an entrance turns on depends on the security of the rules behind it.
+        built = (plain if row.rule.security is None and not row.role else secured).built(row)
         parts.append(built.body)
         if built.refused:
             found.extend(built.refused)

@@ -12,7 +12,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Step(Part, frozen=True):
     """One decision on the way: what was chosen, where it was written, and what decided."""
 
-    kind: Literal["listener", "server", "hostname", "route", "rule", "backend", "stream"]
+    kind: Literal["listener", "server", "hostname", "route", "model", "rule", "backend", "stream"]
     name: str
     place: str = ""
     text: str = ""
@@ -44,7 +44,10 @@ class Upstream(Part, frozen=True):
 
 
 class Share(Part, frozen=True):
-    """One target and its percentage of such requests; with a `status` they are answered, not sent on."""
+    """One target and its percentage of such requests; with a `status` they are answered, not sent on.
+
+    One of a higher `priority` gets only what failed at the others. `provider` is there for a model provider.
+    """
 
     name: str
     percent: float
@@ -55,6 +58,25 @@ class Share(Part, frozen=True):
     location: str = ""
     reason: str = ""
     notes: tuple[Applied, ...] = ()
+    priority: int = 0
+    provider: "ProviderShare | None" = None
+
+    @property
+    def title(self) -> str:
+        """What people call it: a backend of the model holds for one use of a provider, and its name is long."""
+        return self.provider.name if self.provider else self.name
+
+
+class ProviderShare(Part, frozen=True):
+    """How a model provider is asked: in its format, for the client's model or for another one.
+
+    `translated` says that requests and answers are converted on the way.
+    """
+
+    name: str
+    format: str
+    model: str = ""
+    translated: bool = False
 
 
 class Decision(Part, frozen=True):

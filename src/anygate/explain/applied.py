@@ -8,7 +8,7 @@ from anygate.explain.answer import Applied, Decision
 from anygate.explain.conditions import cookie_values, describe_path, describe_value, query_values
 from anygate.explain.seen import SeenRequest
 from anygate.model.edit import HeaderEdit, Rewrite
-from anygate.model.limits import Faults, LimitRule, LimitSelector, RateLimit
+from anygate.model.limits import Expression, Faults, LimitRule, LimitSelector, MetadataNumber, RateLimit
 from anygate.model.route import HttpRule, Mirror, Timeouts
 from anygate.model.route_table import is_forwarding
 from anygate.model.security import Authorization, Cors, Jwt, Security
@@ -220,14 +220,35 @@ def _faults(faults: Faults) -> str:
 
 def _limits(limit: RateLimit) -> Iterator[Applied]:
     for rule in limit.rules:
-        yield Applied(kind=f"{limit.scope} limit", text=_limit(rule), place=rule.origin.place)
+        kind = "quota" if rule.backends else f"{rule.scope} limit"
+        yield Applied(kind=kind, text=_limit(rule), place=rule.origin.place)
 
 
 def _limit(rule: LimitRule) -> str:
     said = f"{rule.requests} per {_span(rule.unit)}"
+    said += f" of {', '.join(rule.backends)}" if rule.backends else ""
     selected = [text for selector in rule.selectors for text in _selector(selector)]
-    shadow = ", only counted" if rule.shadow else ""
-    return said + (" for " + ", ".join(selected) if selected else "") + shadow
+    said += " for " + ", ".join(selected) if selected else ""
+    costs = [f"{name} costs {_cost(cost)}" for name, cost in _costs(rule) if cost is not None]
+    more = (
+        *costs,
+        *(["shared by all its routes"] if rule.shared else ()),
+        *([f"or as {_cost(rule.limit_from)} says"] if rule.limit_from else ()),
+        *(["refuses when it cannot be counted"] if rule.fail_closed else ()),
+        *(["only counted"] if rule.shadow else ()),
+    )
+    return ", ".join((said, *more))
+
+
+def _costs(rule: LimitRule) -> tuple[tuple[str, int | MetadataNumber | Expression | None], ...]:
+    request, response = rule.request_cost, rule.response_cost
+    return ("a request", None if request == 1 else request), ("an answer", None if response == 0 else response)
+
+
+def _cost(cost: int | MetadataNumber | Expression | None) -> str:
+    if isinstance(cost, MetadataNumber):
+        return f"{cost.key} of {cost.namespace}"
+    return cost.expression if isinstance(cost, Expression) else str(cost)
 
 
 def _selector(selector: LimitSelector) -> Iterator[str]:
@@ -235,12 +256,16 @@ def _selector(selector: LimitSelector) -> Iterator[str]:
         yield describe_value("header", header)
     for name in selector.distinct_headers:
         yield f"each value of {name}"
+    for value in selector.query:
+        yield describe_value("query parameter", value)
+    for name in selector.distinct_query:
+        yield f"each value of the query parameter {name}"
     if selector.methods:
-        yield "method " + " or ".join(selector.methods)
+        yield f"method {'other than ' if selector.other_methods else ''}" + " or ".join(selector.methods)
     if selector.path:
-        yield describe_path(selector.path)
+        yield f"{'all but ' if selector.other_path else ''}{describe_path(selector.path)}"
     if selector.cidr:
-        yield f"clients in {selector.cidr}"
+        yield f"clients {'outside' if selector.other_addresses else 'in'} {selector.cidr}"
     if selector.distinct_addresses:
         yield "each client address"
 

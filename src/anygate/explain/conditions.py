@@ -65,15 +65,7 @@ def path_holds(match: PathMatch, path: str) -> bool | None:
     if match.kind == "regex":
         pattern = compile_re2(match.value, match.ignore_case)
         return None if pattern is None else pattern.fullmatch(path) is not None
-    wanted = match.value
-    if match.ignore_case:
-        wanted, path = wanted.lower(), path.lower()
-    if match.kind == "exact":
-        return path == wanted
-    if match.kind == "string_prefix":
-        return path.startswith(wanted)
-    stem = wanted.rstrip("/")
-    return path == stem or path.startswith(stem + "/")
+    return match.holds(path)
 
 
 def query_values(query: str | None, name: str) -> tuple[str, ...]:
@@ -151,7 +143,7 @@ def _each(match: HttpMatch, seen: SeenRequest) -> Iterator[Condition]:
         holds = match.method == seen.method
         yield Condition("method", f"method {match.method}", holds, f"the method is {seen.method}")
     for header in match.headers:
-        values = seen.headers.get(header.name.lower(), ())
+        values = _header_values(header.name.lower(), seen)
         yield _say("header", header, values, header_holds(header, values))
     for parameter in match.query:
         values = query_values(seen.query, parameter.name)
@@ -160,6 +152,12 @@ def _each(match: HttpMatch, seen: SeenRequest) -> Iterator[Condition]:
     for cookie in match.cookies:
         values = (cookies[cookie.name],) if cookie.name in cookies else ()
         yield _say("cookie", cookie, values, cookie_holds(cookie, values))
+
+
+def _header_values(name: str, seen: SeenRequest) -> tuple[str, ...]:
+    """The values of a header; two that begin with a colon stand for parts of the request."""
+    parts = {":path": seen.target, ":scheme": seen.scheme}
+    return (parts[name],) if name in parts else seen.headers.get(name, ())
 
 
 def _say(kind: str, match: ValueMatch, values: tuple[str, ...], holds: bool | None) -> Condition:

@@ -7,6 +7,7 @@ from anygate.explain.answer import NearMiss
 from anygate.explain.conditions import Condition, check_match, describe_match
 from anygate.explain.entrance import Door, bound_port
 from anygate.explain.seen import SeenRequest
+from anygate.model.inference import MODEL_HEADER
 from anygate.model.listener import Server
 from anygate.model.root import Model
 from anygate.model.route_table import Row, VirtualHost, specificity
@@ -22,14 +23,14 @@ def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> lis
     """
     found: list[tuple[tuple[object, ...], NearMiss]] = []
     for at, row in enumerate(rows):
-        if at == winner or row.preflight:
+        if at == winner or row.preflight or row.role:
             continue
-        conditions = check_match(row.match, seen)
+        conditions = check_match(row.wanted, seen)
         failed = [condition for condition in conditions if condition.holds is not True]
         if not failed and winner is not None:
             text = f"{describe_match(row.match)}: matches too, but {_behind(rows[winner], row)}"
             found.append(((0, 0.0, at), _row_miss(row, text, 0)))
-        elif failed and (winner is None or at < winner) and _is_near(failed, conditions, seen):
+        elif failed and (winner is None or at < winner) and _is_near(failed, conditions, row, seen):
             text = f"{describe_match(row.match)}: " + "; ".join(_failure(each, len(conditions)) for each in failed)
             distance = -_closeness(row, seen)
             found.append(((len(failed), distance, at), _row_miss(row, text, len(failed))))
@@ -54,7 +55,7 @@ def rows_elsewhere(table: dict[str, VirtualHost], seen: SeenRequest, chosen: str
     for domain, host in table.items():
         if domain == chosen or host.misdirected:
             continue
-        if any(all(each.holds for each in check_match(row.wanted, seen)) for row in host.rows):
+        if any(not row.role and all(each.holds for each in check_match(row.wanted, seen)) for row in host.rows):
             likeness = SequenceMatcher(None, seen.domain, domain).ratio()
             found.append(
                 (
@@ -130,17 +131,29 @@ def _failure(condition: Condition, count: int) -> str:
     return condition.why if count == 1 else f"not {condition.text} ({condition.why})"
 
 
-def _is_near(failed: Sequence[Condition], conditions: Sequence[Condition], seen: SeenRequest) -> bool:
+def _is_near(failed: Sequence[Condition], conditions: Sequence[Condition], row: Row, seen: SeenRequest) -> bool:
     """A row of which nothing at all holds is no near miss, unless its path is almost the one."""
+    if _is_twin(row, seen):
+        return False
     if len(failed) < len(conditions):
         return True
     path = next((each for each in failed if each.kind == "path"), None)
     return path is None or "differs" in path.why or "starts" in path.why or len(failed) == 1
 
 
+def _is_twin(row: Row, seen: SeenRequest) -> bool:
+    """Whether a row of an AI rule is about another endpoint: each of its rules has a row for every endpoint."""
+    path = row.match.path if row.match else None
+    return row.rule.inference is not None and path is not None and path.value.lower() != seen.path.rstrip("/").lower()
+
+
 def _closeness(row: Row, seen: SeenRequest) -> float:
     if row.match is None or row.match.path is None:
         return 1.0
+    asked = next(iter(seen.headers.get(MODEL_HEADER, ())), "")
+    named = next((value.value for value in row.match.headers if value.name.lower() == MODEL_HEADER), "")
+    if row.rule.inference is not None and asked and row.match.path.value == seen.path:
+        return SequenceMatcher(None, named, asked).ratio()
     return SequenceMatcher(None, row.match.path.value, seen.path).ratio()
 
 

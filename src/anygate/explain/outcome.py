@@ -12,6 +12,7 @@ from anygate.explain.applied import (
     early_answer,
     preflight_answer,
 )
+from anygate.explain.inference import ask_provider, describe_provider, provider_text, refuse
 from anygate.explain.seen import SeenRequest
 from anygate.explain.upstream import UNKNOWN, Way, build_location, build_upstream
 from anygate.model.backend import Backend
@@ -46,6 +47,8 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
     if row.preflight:
         return Outcome(preflight_answer(), applied=applied, notes=notes)
     early = early_answer(rule, seen)
+    if isinstance(rule.action, Respond) and row.role:
+        return Outcome(early or refuse(row, rule.action, seen), applied=applied)
     if isinstance(rule.action, Respond):
         action = rule.action
         decision = Decision(
@@ -59,7 +62,7 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
     if isinstance(rule.action, Redirect):
         return Outcome(early or _redirect(rule.action, row, seen, way), applied=applied, notes=notes)
     shares = _shares(model, row, rule.action, seen, way)
-    steps = tuple(_share_step(share) for share in shares if share.percent > 0)
+    steps = tuple(_share_step(share) for share in shares if share.percent > 0 or share.priority)
     return Outcome(early or _forward(rule.action, shares), steps, applied, shares, (*notes, *_doubts(shares)))
 
 
@@ -116,8 +119,26 @@ def _agree(shares: list[Share]) -> bool:
 
 def _shares(model: Model, row: Row, forward: Forward, seen: SeenRequest, way: Way) -> tuple[Share, ...]:
     backends = {backend.name: backend for backend in model.backends}
-    total = sum(target.weight for target in forward.targets)
-    return tuple(_share(target, backends, total, row, seen, way) for target in forward.targets)
+    return tuple(
+        _share(target, backends, total, row, seen, way) for target, total in _in_order(forward.targets, row.rule)
+    )
+
+
+def _in_order(targets: tuple[BackendTarget, ...], rule: HttpRule) -> list[tuple[BackendTarget, int]]:
+    """The targets with the weight that each has a share of; 0 for those that come into play when others fail."""
+    usable = [target for target in targets if target.weight > 0]
+    if rule.mcp is not None:
+        # The MCP gateway asks each of its servers, so that none of them has a share of the requests.
+        return [(target, target.weight) for target in usable]
+    if rule.inference is None or len({target.priority for target in usable}) < 2:
+        total = sum(target.weight for target in targets)
+        return [(target, total) for target in targets]
+    # A target that is not there is left out of its group.
+    known = [target for target in usable if target.backend]
+    first = min((target.priority for target in known), default=0)
+    total = sum(target.weight for target in known if target.priority == first)
+    ordered = sorted(known, key=lambda target: target.priority)
+    return [(target, total if target.priority == first else 0) for target in ordered]
 
 
 def _share(
@@ -139,22 +160,33 @@ def _share(
         reason = "the backend has no endpoints"
         return Share(name=backend.name, percent=percent, place=place, status=_NO_ENDPOINT, reason=reason)
     edits = (row.rule.request_headers, target.request_headers)
+    rewrite = _merged(row.rule.rewrite, target.rewrite)
+    if row.rule.inference is not None and not (rewrite and _rewrites_host(rewrite)):
+        rewrite = Rewrite(host_from_backend=True, path=rewrite.path if rewrite else None)
+    upstream = build_upstream(seen, path, rewrite, edits, backend)
+    if row.rule.inference is not None and backend.provider is not None:
+        upstream = ask_provider(upstream, backend.provider, row.rule.inference, seen, translated=target.translated)
     return Share(
         name=backend.name,
         percent=percent,
         place=place,
         endpoints=_endpoints(backend),
-        upstream=build_upstream(seen, path, _merged(row.rule.rewrite, target.rewrite), edits, backend),
+        upstream=upstream,
         notes=_target_notes(target),
+        priority=target.priority if row.rule.inference else 0,
+        provider=describe_provider(backend.provider, translated=target.translated) if backend.provider else None,
     )
+
+
+def _rewrites_host(rewrite: Rewrite) -> bool:
+    return bool(rewrite.host or rewrite.host_header or rewrite.host_from_backend)
 
 
 def _merged(rule: Rewrite | None, target: Rewrite | None) -> Rewrite | None:
     """A target's rewrite holds over its rule's, for host and path apart."""
     if rule is None or target is None:
         return target or rule
-    by_target = bool(target.host or target.host_header or target.host_from_backend)
-    host = target if by_target else rule
+    host = target if _rewrites_host(target) else rule
     return Rewrite(
         host=host.host,
         host_header=host.host_header,
@@ -175,6 +207,10 @@ def _target_notes(target: BackendTarget) -> tuple[Applied, ...]:
 
 def _share_step(share: Share) -> Step:
     said = [] if share.percent == 100 else [f"{share.percent:.4g}%"]
+    if share.priority and not share.percent:
+        said = [f"priority {share.priority}, after a failed try,"]
+    if share.provider:
+        said.append(provider_text(share.provider))
     if share.reason:
         said.append(f"answers {share.status}: {share.reason}" if share.status else share.reason)
     elif share.location:
@@ -183,7 +219,7 @@ def _share_step(share: Share) -> Step:
         shown = ", ".join(share.endpoints[:3])
         more = len(share.endpoints) - 3
         said.append(shown + (f" and {more} more" if more > 0 else ""))
-    return Step(kind="backend", name=share.name, place=share.place, text=" ".join(said))
+    return Step(kind="backend", name=share.title, place=share.place, text=" ".join(said))
 
 
 def _percent(weight: int, total: int) -> float:
@@ -199,8 +235,14 @@ def _endpoints(backend: Backend | None) -> tuple[str, ...]:
 
 
 def _doubts(shares: tuple[Share, ...]) -> tuple[str, ...]:
-    unknown = any(share.upstream and share.upstream.path.startswith(UNKNOWN) for share in shares)
-    return ("the path rewrite uses an expression that cannot be evaluated here",) if unknown else ()
+    unknown = [share for share in shares if share.upstream and share.upstream.path.startswith(UNKNOWN)]
+    translated = [share for share in unknown if share.provider and share.provider.translated]
+    doubts = []
+    if translated:
+        doubts.append("the path of a translated request is chosen with its conversion")
+    if len(translated) < len(unknown):
+        doubts.append("the path rewrite uses an expression that cannot be evaluated here")
+    return tuple(doubts)
 
 
 def _unbuildable(rule: HttpRule) -> str:

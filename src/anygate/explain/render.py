@@ -72,7 +72,7 @@ def _share_blocks(shares: list[Share]) -> list[list[str]]:
 
 def _shares_title(shares: list[Share]) -> str:
     percent = sum(share.percent for share in shares)
-    return f"upstream {', '.join(share.name for share in shares)}: {percent:.4g}% of such requests"
+    return f"upstream {', '.join(share.title for share in shares)}: {percent:.4g}% of such requests"
 
 
 def _upstream_lines(upstream: Upstream) -> list[str]:

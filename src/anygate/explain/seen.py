@@ -84,8 +84,11 @@ class Turned(NamedTuple):
     location: str = ""
 
 
-def see_request(request: Request, server: HttpServer) -> SeenRequest | Turned:
-    """Return what routing sees of a request, or the answer that it never gets that far."""
+def see_request(request: Request, server: HttpServer, reserved: tuple[str, ...] = ()) -> SeenRequest | Turned:
+    """Return what routing sees of a request, or the answer that it never gets that far.
+
+    Headers that begin with one of `reserved` are not believed, and removed.
+    """
     refusal = _refusal(request, server)
     if refusal:
         return Turned(400, refusal)
@@ -97,7 +100,8 @@ def see_request(request: Request, server: HttpServer) -> SeenRequest | Turned:
         return Turned(307, "the path has an escaped slash", path.path + query)
     sent = _group(request, server)
     early = server.early_request_headers
-    headers = edit_headers(sent, early) if early else sent
+    kept = {name: values for name, values in sent.items() if not name.startswith(reserved)} if reserved else sent
+    headers = edit_headers(kept, early) if early else kept
     return SeenRequest(
         method=request.method,
         scheme=request.scheme,

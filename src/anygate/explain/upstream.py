@@ -1,6 +1,7 @@
 """What leaves the gateway: the request that a backend receives, and the address a redirect names."""
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from anygate.explain.answer import HeaderChange, Upstream
 from anygate.explain.regexes import compile_re2, replace_all
 from anygate.explain.request import DEFAULT_PORTS
 from anygate.explain.seen import Headers, SeenRequest, edit_headers, strip_port
-from anygate.model.backend import Backend
+from anygate.model.backend import Backend, Endpoint
 from anygate.model.edit import HeaderEdit, PathRewrite, Redirect, Rewrite
 from anygate.model.match import PathMatch
 
@@ -95,9 +96,18 @@ def _host(seen: SeenRequest, headers: Headers, rewrite: Rewrite | None, backend:
     if rewrite.host_header:
         return next(iter(headers.get(rewrite.host_header.lower(), ())), "") or seen.host
     if rewrite.host_from_backend:
-        names = {end.hostname or end.host for group in backend.groups for end in group.endpoints} if backend else set()
-        return names.pop() if len(names) == 1 else ""
+        names = {_name(end) for group in backend.groups for end in group.endpoints} if backend else set()
+        return (names.pop() or seen.host) if len(names) == 1 else ""
     return seen.host
+
+
+def _name(endpoint: Endpoint) -> str:
+    """The name that an endpoint has; a bare address has none, and Envoy then keeps the request's host."""
+    try:
+        ip_address(endpoint.host)
+    except ValueError:
+        return endpoint.hostname or endpoint.host
+    return endpoint.hostname
 
 
 def _changes(before: Headers, after: Headers) -> tuple[HeaderChange, ...]:

@@ -14,6 +14,7 @@ from anygate.explain.entrance import (
     moved_ports,
     servers_for,
 )
+from anygate.explain.inference import enter, reserved_headers
 from anygate.explain.near_misses import (
     LIMIT,
     near_doors,
@@ -87,7 +88,8 @@ def _route(
     notes: list[str],
 ) -> Explanation:
     """Go on from an HTTP server: check the request, then ask its table."""
-    seen = see_request(request, http)
+    servers = [server] if server else [each for each in door.listener.servers if each.protocol == "http"]
+    seen = see_request(request, http, reserved_headers(servers))
     if isinstance(seen, Turned):
         return _conclude(request, request.path, steps, _turn(seen), [], notes)
     if http.health_check_path and seen.target == http.health_check_path:
@@ -123,6 +125,10 @@ def _ask(
 ) -> Explanation:
     """Ask the rows of a virtual host, in order, and decide by the first that holds."""
     winner = _first(host.rows, seen, notes)
+    if winner is not None and host.rows[winner].role == "entrance":
+        seen, step = enter(host.rows[winner], request, seen)
+        steps.append(step)
+        winner = _first(host.rows, seen, notes)
     if winner is None:
         steps.append(
             Step(

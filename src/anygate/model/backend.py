@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Literal
 
 from anygate.model.inference import Provider
+from anygate.model.mcp import McpAccess
 from anygate.model.origin import Node, Origin
 from anygate.model.tls import ClientTls
 
@@ -110,11 +111,13 @@ class Http2(Node, frozen=True):
 
 
 class Dns(Node, frozen=True):
-    """How names are resolved."""
+    """How names are resolved. With `one_endpoint` all addresses of a name are one endpoint, reached at one of them at a
+    time, as suits virtual addresses."""
 
     refresh: timedelta | None = None
     respect_ttl: bool = True
     family: Literal["", "v4", "v6", "v4_preferred", "v6_preferred", "all"] = ""
+    one_endpoint: bool = False
 
 
 class Connection(Node, frozen=True):
@@ -145,7 +148,8 @@ class Backend(Node, frozen=True):
     `service`, `namespace` and `port` say what it is to people and to stubs. Without endpoints requests are
     answered with 503. `dynamic` resolves the request's own host instead. `fallback` says that a rule uses it
     only when its other backends are unhealthy; the reader then joins them into one backend with priorities, whose
-    `members` name what it was made of. `provider` is there when it speaks a model provider's API.
+    `members` name what it was made of. `provider` is there when it speaks a model provider's API, `mcp` when it
+    is an MCP server.
     """
 
     origin: Origin
@@ -164,3 +168,4 @@ class Backend(Node, frozen=True):
     fallback: bool = False
     members: tuple[str, ...] = ()
     provider: Provider | None = None
+    mcp: McpAccess | None = None

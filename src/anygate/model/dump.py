@@ -70,7 +70,13 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
 
 
-_ALTERNATIVES = frozenset(("Forward", "Redirect", "Respond", "Certificate", "Authorities", "Opaque"))
+_ALTERNATIVES = frozenset(
+    (
+        *("Forward", "Redirect", "Respond"),
+        *("Certificate", "Authorities", "Opaque"),
+        *("KeyCredential", "TokenCredential", "AwsCredential", "AzureToken", "GcpToken"),
+    )
+)
 
 
 def _tag(kind: type[msgspec.Struct]) -> str:

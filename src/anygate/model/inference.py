@@ -140,7 +140,8 @@ class Provider(Node, frozen=True):
 
     `name` is that of the AIServiceBackend or the like (`namespace/name`); `format` one of the schema names of
     AIServiceBackend, or `Gemini` for Google AI Studio. `model` replaces the client's. `headers` and `body` are edited
-    after translation and before the request is signed.
+    after translation and before the request is signed. `forward_proxy` is the `address:port` of an HTTP proxy that
+    connections to the provider go through.
     """
 
     origin: Origin
@@ -157,12 +158,15 @@ class Provider(Node, frozen=True):
     body: BodyEdit | None = None
     chat_only: bool = False
     legacy_max_tokens: bool = False
+    forward_proxy: str = ""
 
 
 class Cost(Node, frozen=True):
     """A number worked out when an answer has ended, under `key` in the namespace `io.envoy.ai_gateway`.
 
-    `expression` is CEL over `model`, `backend`, `route_name` and the token counts (`input_tokens` and so on).
+    `expression` is CEL over the strings `model`, `backend` and `route_name` and the token counts (`input_tokens` and so
+    on), which are unsigned integers. Whoever reads it has seen to it that its result is an unsigned integer and that it
+    cannot fail for want of conversions or by a difference below zero.
     """
 
     origin: Origin

@@ -10,6 +10,15 @@ from anygate.model.route import HttpRoute, StreamRoute
 from anygate.model.tls import ServerTls
 
 
+class AccessLog(Node, frozen=True):
+    """A file with a line for each request: `text` with Envoy's command operators, taken as it is, or a JSON object of
+    `fields`; with neither it is Envoy's own line."""
+
+    path: str
+    text: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
 class HttpServer(Node, frozen=True):
     """How a server speaks HTTP with clients; `None` and empty keep Envoy's defaults.
 
@@ -47,6 +56,7 @@ class HttpServer(Node, frozen=True):
     late_response_headers: HeaderEdit | None = None
     health_check_path: str = ""
     scheme_from_backend: bool = False
+    access_log: AccessLog | None = None
 
 
 class ClientConnection(Node, frozen=True):
@@ -67,7 +77,8 @@ class Server(Node, frozen=True):
     """What answers on a port for one hostname (empty: any). A Gateway API listener is one server.
 
     `http` and `https` serve `HttpRoute`s; `tls_passthrough`, `tls_terminate`, `tcp` and `udp` serve
-    `StreamRoute`s.
+    `StreamRoute`s. Without `host_fallback` a request for a hostname of some route is never tried on routes of wider
+    hostnames.
     """
 
     origin: Origin
@@ -78,6 +89,7 @@ class Server(Node, frozen=True):
     http: HttpServer = HttpServer()
     routes: tuple[HttpRoute, ...] = ()
     streams: tuple[StreamRoute, ...] = ()
+    host_fallback: bool = True
 
 
 class Listener(Node, frozen=True):

@@ -16,6 +16,18 @@ class PathMatch(Node, frozen=True):
     value: str
     ignore_case: bool = False
 
+    def holds(self, path: str) -> bool:
+        """Whether a path, without its query, satisfies it; not for a `regex`, which only RE2 can tell."""
+        wanted = self.value
+        if self.ignore_case:
+            wanted, path = wanted.lower(), path.lower()
+        if self.kind == "exact":
+            return path == wanted
+        if self.kind == "string_prefix":
+            return path.startswith(wanted)
+        stem = wanted.rstrip("/")
+        return path == stem or path.startswith(stem + "/")
+
 
 class ValueMatch(Node, frozen=True):
     """A condition on a named header, query parameter or cookie; `present` ignores the value."""

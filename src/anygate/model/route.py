@@ -1,5 +1,6 @@
 """Routes: which request goes to which backend, and what happens to it on the way."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from fractions import Fraction
 from typing import Literal
@@ -8,6 +9,7 @@ from anygate.model.edit import HeaderEdit, Redirect, Respond, Rewrite
 from anygate.model.inference import Inference
 from anygate.model.limits import Faults, RateLimit
 from anygate.model.match import HttpMatch
+from anygate.model.mcp import Mcp
 from anygate.model.origin import Node, Origin
 from anygate.model.retry import Retry
 from anygate.model.security import Cors, Security
@@ -72,12 +74,13 @@ class Session(Node, frozen=True):
 class Timeouts(Node, frozen=True):
     """`None` leaves the proxy's default; zero switches a limit off.
 
-    `request` bounds the whole exchange, `attempt` one try, `stream_idle` silence on a stream,
-    `max_stream` the life of a stream whatever happens on it.
+    `request` bounds the whole exchange, `attempt` one try until its answer begins, `attempt_idle` silence within
+    one try, `stream_idle` silence on a stream, `max_stream` the life of a stream whatever happens on it.
     """
 
     request: timedelta | None = None
     attempt: timedelta | None = None
+    attempt_idle: timedelta | None = None
     stream_idle: timedelta | None = None
     max_stream: timedelta | None = None
 
@@ -123,6 +126,25 @@ class HttpRule(Node, frozen=True):
     inject: Credential | None = None
     upgrades: tuple[str, ...] = ("websocket",)
     inference: Inference | None = None
+    mcp: Mcp | None = None
+
+
+def list_backends(rule: HttpRule) -> Iterator[str]:
+    """The names of all backends that a rule refers to, for whatever purpose; empty for one that is not there."""
+    if isinstance(rule.action, Forward):
+        for target in rule.action.targets:
+            yield target.backend
+            yield from (mirror.backend for mirror in target.mirrors)
+    yield from (mirror.backend for mirror in rule.mirrors)
+    security = rule.security
+    if security is None:
+        return
+    if security.ext_auth is not None:
+        yield security.ext_auth.backend
+    if security.oidc is not None:
+        yield security.oidc.token_backend
+    if security.jwt is not None:
+        yield from (provider.jwks_backend for provider in security.jwt.providers)
 
 
 class HttpRoute(Node, frozen=True):

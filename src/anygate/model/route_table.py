@@ -13,6 +13,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from anygate.model.inference_rows import (
+    Role,
+    asked_match,
+    asked_paths,
+    common_security,
+    may_hold,
+    special_match,
+    special_rule,
+)
 from anygate.model.listener import Server
 from anygate.model.match import HttpMatch, ValueMatch
 from anygate.model.route import Forward, HttpRoute, HttpRule
@@ -25,6 +34,8 @@ class Row(NamedTuple):
 
     A `preflight` row stands beside a row whose conditions a browser's CORS preflight cannot meet, or that answers
     by itself: it takes the preflights of exactly those requests, for the gateway to answer by the CORS policy.
+    A row with a `role` is one that AI rules bring with them; `followers` are the rules that may decide for a request
+    after an entrance has had its body read.
     """
 
     route: HttpRoute
@@ -32,11 +43,15 @@ class Row(NamedTuple):
     match: HttpMatch | None
     hostname: str
     preflight: bool = False
+    role: Role = ""
+    followers: tuple[HttpRule, ...] = ()
 
     @property
     def wanted(self) -> HttpMatch | None:
         """The conditions of this row itself."""
-        return preflight_match(self.rule, self.match) if self.preflight else self.match
+        if self.preflight:
+            return preflight_match(self.rule, self.match)
+        return self.match if self.role else asked_match(self.rule, self.match)
 
 
 class Attachment(NamedTuple):
@@ -154,7 +169,8 @@ def virtual_hosts(servers: Sequence[Server], neighbours: Sequence[Server] = ()) 
             if covers(server.hostname, domain) and specificity(server.hostname) > specificity(owners[domain].hostname):
                 owners[domain] = server
     hosts = {
-        domain: VirtualHost(domain, server, _attach(domain, attached[server.name])) for domain, server in owners.items()
+        domain: VirtualHost(domain, server, _attach(domain, attached[server.name], server.host_fallback))
+        for domain, server in owners.items()
     }
     for other in neighbours:
         domain = other.hostname or ANY_HOST
@@ -190,10 +206,11 @@ def _covering(domain: str, attached: _Attached) -> list[str]:
     return found
 
 
-def _attach(domain: str, attached: _Attached) -> tuple[Attachment, ...]:
+def _attach(domain: str, attached: _Attached, fallback: bool) -> tuple[Attachment, ...]:
     """The routes that may decide for a domain, each under its most specific hostname."""
     found: dict[int, Attachment] = {}
-    for level, hostname in enumerate(_covering(domain, attached)):
+    covering = _covering(domain, attached)
+    for level, hostname in enumerate(covering if fallback else covering[:1]):
         for route in attached[hostname]:
             if id(route) not in found:
                 found[id(route)] = Attachment(level, hostname, route)
@@ -203,7 +220,46 @@ def _attach(domain: str, attached: _Attached) -> tuple[Attachment, ...]:
 def _rows(attached: Sequence[Attachment]) -> tuple[Row, ...]:
     ordered = [(_key(one.level, row), row) for one in attached for row in _expand(one.route, one.hostname)]
     ordered.sort(key=itemgetter(0))
-    return tuple(row for _, row in ordered)
+    rows = tuple(row for _, row in ordered)
+    return _with_inference(rows) if any(row.rule.inference is not None for row in rows) else rows
+
+
+def _with_inference(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Add the rows that AI rules bring with them.
+
+    Entrances come first, so that the order of the rules holds for AI requests too. A body that cannot be read is
+    refused where an AI rule would be asked, and everything that no rule took is refused last, behind the rules of
+    less specific hostnames.
+    """
+    asked = asked_paths((row.route, row.rule) for row in rows)
+    followers = {path: _followers(rows, path) for path in asked}
+    security = {path: common_security(followers[path]) for path in asked}
+
+    def special(path: str, role: Role) -> Row:
+        one = asked[path]
+        rule = special_rule(one, role, security[path])
+        behind = followers[path] if role == "entrance" else ()
+        return Row(one.route, rule, special_match(rule.origin, path, role), ANY_HOST, role=role, followers=behind)
+
+    made = [special(path, "entrance") for path in asked]
+    made += [special(path, "unprintable") for path in asked]
+    unmet = dict.fromkeys(asked)
+    for row in rows:
+        path = row.match.path.value if row.rule.inference and row.match and row.match.path else ""
+        if path in unmet and not row.preflight:
+            del unmet[path]
+            made += [special(path, "encoded"), special(path, "malformed")]
+        made.append(row)
+    for path in asked:
+        made += [special(path, "nameless"), special(path, "unknown"), special(path, "method")]
+    if asked:
+        made.append(special(next(iter(asked)), "unsupported"))
+    return tuple(made)
+
+
+def _followers(rows: tuple[Row, ...], path: str) -> tuple[HttpRule, ...]:
+    found = {id(row.rule): row.rule for row in rows if may_hold(row.match.path if row.match else None, path)}
+    return tuple(found.values())
 
 
 def _expand(route: HttpRoute, hostname: str) -> Iterator[Row]:

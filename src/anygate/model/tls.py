@@ -24,6 +24,23 @@ class Authorities(Node, frozen=True):
     crl: Sensitive | None = None
 
 
+class CertificateFiles(Node, frozen=True):
+    """A certificate and its key in PEM files where Envoy runs, which reads them again when they are replaced."""
+
+    origin: Origin
+    name: str
+    chain_path: str
+    key_path: str
+
+
+class AuthoritiesFile(Node, frozen=True):
+    """The certificates of authorities in a PEM file where Envoy runs, which reads it again when it is replaced."""
+
+    origin: Origin
+    name: str
+    path: str
+
+
 class Opaque(Node, frozen=True):
     """Any other secret: a password file, an API key, a client secret."""
 
@@ -32,7 +49,7 @@ class Opaque(Node, frozen=True):
     value: Sensitive
 
 
-Secret = Certificate | Authorities | Opaque
+Secret = Certificate | Authorities | CertificateFiles | AuthoritiesFile | Opaque
 """What Envoy receives over SDS; referred to by name everywhere else."""
 
 

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import trustme
 from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
+from full_inference import AI_RULES, PROVIDERS
+from full_mcp import MCP_RULES, MCP_SERVERS
 
 from anygate.manifests.sensitive import Sensitive
 from anygate.model import backend as b
@@ -26,6 +28,8 @@ AUTHORITIES = t.Authorities(origin=ORIGIN, name="authorities", bundle=Sensitive(
 SECRETS = (
     CERTIFICATE,
     AUTHORITIES,
+    t.CertificateFiles(origin=ORIGIN, name="files", chain_path="/tls/chain.pem", key_path="/tls/key.pem"),
+    t.AuthoritiesFile(origin=ORIGIN, name="trusted", path="/tls/trusted.pem"),
     t.Opaque(origin=ORIGIN, name="opaque", value=Sensitive(b"user:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")),
     t.Opaque(origin=ORIGIN, name="keys", value=Sensitive(b'{"client": "key"}')),
 )
@@ -53,6 +57,10 @@ HTTP = l.HttpServer(
     late_response_headers=EDIT,
     client_certificate_header="sanitize_set",
     client_certificate_details=("subject",),
+    access_log=l.AccessLog(path="/dev/null", text="%RESPONSE_CODE%\n"),
+)
+LOGGED = l.HttpServer(
+    client_ip_header="x-client", access_log=l.AccessLog(path="/dev/null", fields=(("code", "%RESPONSE_CODE%"),))
 )
 
 
@@ -128,7 +136,6 @@ RULE = rule(
     faults=limits.Faults(origin=ORIGIN, delay=_SECOND, abort_status=503),
     rate_limit=limits.RateLimit(
         origin=ORIGIN,
-        scope="local",
         rules=(
             limits.LimitRule(
                 origin=ORIGIN,
@@ -142,6 +149,23 @@ RULE = rule(
                         cidr="10.0.0.0/8",
                     ),
                 ),
+            ),
+            limits.LimitRule(
+                origin=ORIGIN,
+                requests=10,
+                unit=_SECOND,
+                scope="global",
+                selectors=(limits.LimitSelector(query=values("exact"), distinct_headers=("x-user",)),),
+                request_cost=0,
+                response_cost=limits.MetadataNumber(namespace="a", key="b"),
+                limit_from=limits.MetadataNumber(namespace="a", key="limit"),
+            ),
+            limits.LimitRule(
+                origin=ORIGIN,
+                requests=10,
+                unit=_SECOND,
+                scope="global",
+                response_cost=limits.Expression(expression="1"),
             ),
         ),
     ),
@@ -220,12 +244,23 @@ def full_model() -> Model:
                     streams=(stream("TLSRoute", target("tcp")),),
                 ),
             ),
-            listener(1081, server(http=l.HttpServer(client_ip_header="x-client"))),
+            listener(
+                1081,
+                server(
+                    http=LOGGED,
+                    routes=(
+                        route("narrow", RULES[-1], hostnames=("a.example.org",)),
+                        route("wide", RULES[-1], hostnames=("*.example.org",)),
+                    ),
+                ),
+            ),
+            listener(1082, server("ai", routes=(route("ai", *AI_RULES),))),
+            listener(1083, server("mcp", routes=(route("mcp", *MCP_RULES),))),
             listener(1000, server("tcp", "tcp", streams=(TCP, OTHER_TCP)), connection=plain),
             listener(
                 1053, server("udp", "udp", streams=(stream("UDPRoute", target("tcp"), target("web")),)), transport="udp"
             ),
         ],
-        BACKENDS,
+        (*BACKENDS, *PROVIDERS, *MCP_SERVERS),
         SECRETS,
     )

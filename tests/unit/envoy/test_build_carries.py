@@ -13,6 +13,7 @@ from full_model import full_model
 from anygate.envoy.build import Built, build
 from anygate.envoy.filters import NOT_CARRIED as FILTERS_NOT_CARRIED
 from anygate.envoy.not_carried import NOT_CARRIED
+from anygate.envoy.placement import Placement
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.origin import Origin
 from anygate.model.root import Model
@@ -25,6 +26,8 @@ _SAMPLES: dict[str, Any] = {
     "TlsParameters.min_version": ("1.3",),
     "TlsParameters.max_version": ("1.2",),
     "Principal.cidrs": (("10.1.0.0/16",),),
+    "LimitRule.headers": (False,),
+    "LimitRule.response_cost": (3,),
     "LimitSelector.cidr": ("10.1.0.0/16",),
     "BackendTarget.backend": ("mirror", ""),
     "ServerTls.certificates": (("certificate", "certificate"),),
@@ -35,12 +38,15 @@ _SAMPLES: dict[str, Any] = {
     "Faults.delay_percent": (50.0,),
     "Faults.abort_percent": (50.0,),
     "Oidc.same_site": ("Strict",),
+    "Provider.format": ("Anthropic",),
     "Oidc.cookie_names": ((("accessToken", "mine"),),),
     "HttpRoute.created": ("1999",),
     "HttpCheck.method": ("HEAD",),
     "Opaque.value": (Sensitive(b"other:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="), Sensitive(b'{"client": "new"}')),
 }
 """Values where any other string would be refused."""
+
+PLACEMENT = Placement(egress="/run/egress", adapters=("/run/adapter",), services="/run/services", mcp=("/run/mcp",))
 
 
 @cache
@@ -65,7 +71,7 @@ FIELDS = sorted(f"{struct.__name__}.{name}" for struct in _structs(Model, {}) fo
 
 @cache
 def _built(model: Model) -> Built:
-    return build(model)
+    return build(model, PLACEMENT)
 
 
 @cache
@@ -129,7 +135,7 @@ def _others(kind: Any, value: Any) -> Iterator[Any]:
 
 _SIMPLE: dict[Any, Any] = {
     bool: lambda value: (not value,),
-    int: lambda value: ((value or 0) + 3,),
+    int: lambda value: ((value if isinstance(value, int) else 0) + 3,),
     float: lambda value: ((value or 0.0) + 2.5,),
     str: lambda value: (f"{value or ''}other", "/other"),
     bytes: lambda _: (b"other",),
@@ -138,7 +144,7 @@ _SIMPLE: dict[Any, Any] = {
 
 
 def test_the_full_model_is_accepted_whole() -> None:
-    assert build(full_model()).refused == ()
+    assert _built(full_model()).refused == ()
 
 
 def test_the_full_model_holds_every_type() -> None:
@@ -165,6 +171,6 @@ def _changes_something(struct: str, name: str) -> bool:
         for other in (*_SAMPLES.get(f"{struct}.{name}", ()), *_others(kind, value)):
             if other == value:
                 continue
-            if build(_with(plain, (*path, name), other)) != _built(plain):
+            if build(_with(plain, (*path, name), other), PLACEMENT) != _built(plain):
                 return True
     return False

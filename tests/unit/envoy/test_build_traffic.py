@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
 from validate import echo, free_port, get, running
 
+from anygate.envoy.actions import build_times
 from anygate.envoy.build import build
 from anygate.model.edit import HeaderEdit, PathRewrite, Redirect, Respond, Rewrite
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
+from anygate.model.route import Timeouts
 from anygate.model.security import Cors
 
 
@@ -214,3 +217,14 @@ def test_a_refused_rule_answers_500_and_leaves_the_others_alone(plain: Callable[
             assert get(port, "/bad")[0] == 500
             assert get(port, "/good")[0] == 200
             assert get(port, "/(unclosed")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("request_", "silence", "built"),
+    [(None, None, None), (0, None, None), (60, None, None), (600, None, 600), (600, 30, 30), (5, 3600, 3600)],
+)
+def test_silence_may_last_as_long_as_the_exchange(request_: int | None, silence: int | None, built: int | None) -> None:
+    """Otherwise Envoy's 5 minutes would end an exchange that may take 10."""
+    given = [None if one is None else timedelta(seconds=one) for one in (request_, silence, built)]
+    found = build_times(Timeouts(request=given[0], stream_idle=given[1]))
+    assert (found["timeout"], found["idle_timeout"]) == (given[0] or timedelta(0), given[2])

@@ -10,9 +10,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import trustme
 
 from anygate.envoy.api import any_of, build, message, type_name, unpack
 from anygate.envoy.binary import executable
@@ -20,6 +23,7 @@ from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET,
 
 _ANY = "google.protobuf.Any"
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_SECRET = "envoy.extensions.transport_sockets.tls.v3.Secret"
 _SDS = "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"
 
 
@@ -36,8 +40,14 @@ def static_bootstrap(snapshot: Snapshot, admin: str = "") -> Any:
             cluster.type = "STATIC"
             cluster.load_assignment.CopyFrom(endpoints[name])
     listeners = parsed(snapshot, LISTENER)
+    wanted: set[str] = set()
     for each in (*listeners.values(), *clusters.values()):
-        _localise(each, routes)
+        _localise(each, routes, wanted)
+    secrets = {name: _without_files(secret) for name, secret in parsed(snapshot, SECRET).items()}
+    for name in sorted(wanted - secrets.keys()):
+        # Whoever fetches tokens brings these. Tried on Envoy 1.40: it crashes on a credential injector whose static
+        # secret is not there.
+        secrets[name] = build(_SECRET, name=name, generic_secret={"secret": {"inline_string": "fetched"}})
     return build(
         "envoy.config.bootstrap.v3.Bootstrap",
         node={"id": "test", "cluster": "test"},
@@ -45,22 +55,42 @@ def static_bootstrap(snapshot: Snapshot, admin: str = "") -> Any:
         static_resources={
             "listeners": list(listeners.values()),
             "clusters": list(clusters.values()),
-            "secrets": list(parsed(snapshot, SECRET).values()),
+            "secrets": list(secrets.values()),
         },
     )
 
 
-def _localise(built: Any, routes: dict[str, Any]) -> None:
-    """Replace every reference to ADS by the thing itself, also inside packed extensions."""
+@cache
+def _certificate() -> tuple[bytes, bytes]:
+    made = trustme.CA().issue_cert("a.example.com")
+    return made.cert_chain_pems[0].bytes(), made.private_key_pem.bytes()
+
+
+def _without_files(secret: Any) -> Any:
+    """A secret with a certificate in the place of files, which are only where it is to run."""
+    chain, key = _certificate()
+    certificate, validation = secret.tls_certificate, secret.validation_context
+    if certificate.certificate_chain.filename:
+        certificate.ClearField("watched_directory")
+        certificate.certificate_chain.inline_bytes, certificate.private_key.inline_bytes = chain, key
+    if validation.trusted_ca.filename:
+        validation.ClearField("watched_directory")
+        validation.trusted_ca.inline_bytes = chain
+    return secret
+
+
+def _localise(built: Any, routes: dict[str, Any], secrets: set[str]) -> None:
+    """Replace every reference to ADS by the thing itself, also inside packed extensions; gather names of secrets."""
     name = built.DESCRIPTOR.full_name
     if name == _ANY:
         if built.type_url:
             inner = unpack(built)
-            _localise(inner, routes)
+            _localise(inner, routes, secrets)
             built.CopyFrom(any_of(inner))
         return
     if name == _SDS:
         built.ClearField("sds_config")
+        secrets.add(built.name)
     if name == _MANAGER and built.HasField("rds"):
         built.route_config.CopyFrom(routes[built.rds.route_config_name])
     for field, value in built.ListFields():
@@ -69,12 +99,12 @@ def _localise(built: Any, routes: dict[str, Any]) -> None:
         if field.message_type.GetOptions().map_entry:
             if field.message_type.fields_by_name["value"].message_type is not None:
                 for key in value:
-                    _localise(value[key], routes)
+                    _localise(value[key], routes, secrets)
         elif field.is_repeated:
             for item in value:
-                _localise(item, routes)
+                _localise(item, routes, secrets)
         else:
-            _localise(value, routes)
+            _localise(value, routes, secrets)
 
 
 def validate(snapshot: Snapshot, folder: Path) -> str:

@@ -7,7 +7,7 @@ from explain_models import exact, header, listener, model, origin, prefix, route
 from anygate.explain import explain, parse_request, render_json, render_text
 from anygate.explain.applied import describe_rule
 from anygate.model.edit import HeaderEdit, PathRewrite, Respond, Rewrite
-from anygate.model.limits import LimitRule, LimitSelector, RateLimit
+from anygate.model.limits import Expression, LimitRule, LimitSelector, MetadataNumber, RateLimit
 from anygate.model.origin import Origin
 from anygate.model.retry import Retry
 from anygate.model.route import Credential, Forward, HashPolicy, Mirror, Session, Timeouts
@@ -127,13 +127,42 @@ def test_everything_that_applies_is_named_in_order() -> None:
         ),
         rate_limit=RateLimit(
             origin=origin(),
-            scope="local",
             rules=(
                 LimitRule(
                     origin=origin(),
                     requests=5,
                     unit=timedelta(minutes=1),
                     selectors=(LimitSelector(distinct_headers=("x-user",), methods=("GET",), cidr="10.0.0.0/8"),),
+                ),
+                LimitRule(
+                    origin=origin(),
+                    requests=9,
+                    unit=timedelta(hours=1),
+                    scope="global",
+                    selectors=(
+                        LimitSelector(
+                            methods=("GET",),
+                            other_methods=True,
+                            distinct_query=("t",),
+                            cidr="::/0",
+                            other_addresses=True,
+                        ),
+                    ),
+                    request_cost=0,
+                    response_cost=MetadataNumber(namespace="n", key="k"),
+                    limit_from=MetadataNumber(namespace="n", key="l"),
+                    shared=True,
+                    shadow=True,
+                ),
+                LimitRule(
+                    origin=origin(),
+                    requests=9,
+                    unit=timedelta(hours=1),
+                    scope="global",
+                    request_cost=0,
+                    response_cost=Expression(expression="total_tokens"),
+                    backends=("b",),
+                    fail_closed=True,
                 ),
             ),
         ),
@@ -152,6 +181,15 @@ def test_everything_that_applies_is_named_in_order() -> None:
         ("ext auth", "auth is asked over grpc, passes when that fails"),
         ("authorization", "staff allows, otherwise denied"),
         ("local limit", "5 per 1min for each value of x-user, method GET, clients in 10.0.0.0/8"),
+        (
+            "global limit",
+            "9 per 1h for each value of the query parameter t, method other than GET, clients outside ::/0, "
+            "a request costs 0, an answer costs k of n, shared by all its routes, or as l of n says, only counted",
+        ),
+        (
+            "quota",
+            "9 per 1h of b, a request costs 0, an answer costs total_tokens, refuses when it cannot be counted",
+        ),
         ("session", "kept on one endpoint by cookie sid"),
         ("hash", "the endpoint is chosen by header x-user"),
         ("buffer", "body held whole, at most 1024 bytes"),

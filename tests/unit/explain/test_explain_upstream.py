@@ -80,7 +80,7 @@ def test_hosts() -> None:
     assert build_upstream(seen, None, Rewrite(host="up.test"), []).host == "up.test"
     assert build_upstream(seen, None, Rewrite(host_header="X-Host"), []).host == "other.test"
     assert build_upstream(seen, None, Rewrite(host_header="x-none"), []).host == "shop.test:81"
-    assert build_upstream(seen, None, Rewrite(host_from_backend=True), [], BACKENDS[0]).host == "10.0.0.1"
+    assert build_upstream(seen, None, Rewrite(host_from_backend=True), [], BACKENDS[0]).host == "shop.test:81"
     assert build_upstream(seen, None, Rewrite(host_from_backend=True), [], BACKENDS[2]).host == ""
 
 

@@ -9,6 +9,7 @@ from anygate.model.edit import HeaderEdit, Redirect, Respond
 from anygate.model.limits import Faults
 from anygate.model.listener import HttpServer
 from anygate.model.match import HttpMatch, PathMatch
+from anygate.model.mcp import Mcp, McpServer
 from anygate.model.root import Model
 from anygate.model.route import BackendTarget, Forward, StreamRoute
 from anygate.model.security import ApiKeyAuth, BasicAuth, Cors, Jwt, JwtProvider, Security
@@ -39,6 +40,13 @@ def test_the_first_row_of_the_shared_table_wins() -> None:
     found = serve(route(rule(to("a"), prefix("/")), rule(to("b"), exact("/x"))))
     assert names(ask(found, "shop.test/x"), "backend") == ["b"]
     assert names(ask(found, "shop.test/y"), "backend") == ["a"]
+
+
+def test_servers_of_an_mcp_endpoint_have_no_shares() -> None:
+    servers = tuple(McpServer(origin=origin(), name=name) for name in ("a", "b"))
+    answer = ask(serve(route(rule(to("a", "b"), mcp=Mcp(origin=origin(), route="web", servers=servers)))), "shop.test")
+    assert names(answer, "backend") == ["a", "b"]
+    assert not any("%" in step.text for step in answer.steps)
 
 
 def test_a_listener_is_found_by_its_port_as_written_and_as_bound() -> None:

@@ -12,14 +12,20 @@ from anygate.envoy.filters.basic_auth import BasicAuthFilter
 from anygate.envoy.filters.buffer import BufferFilter
 from anygate.envoy.filters.cors import CorsFilter
 from anygate.envoy.filters.credential import CredentialFilter
+from anygate.envoy.filters.decompression import DecompressionFilter
 from anygate.envoy.filters.ext_auth import ExtAuthFilter
 from anygate.envoy.filters.faults import FaultFilter
 from anygate.envoy.filters.filter import ChainEntry, HttpFilter, Scope
+from anygate.envoy.filters.global_rate_limit import GlobalRateLimitFilter
 from anygate.envoy.filters.health_check import HealthCheck
 from anygate.envoy.filters.jwt import JwtFilter
 from anygate.envoy.filters.local_rate_limit import LocalRateLimitFilter
+from anygate.envoy.filters.mcp import McpChallengeFilter, McpReadingFilter
+from anygate.envoy.filters.model_reading import ModelReadingFilter
 from anygate.envoy.filters.oidc import OidcFilter
 from anygate.envoy.filters.session import SessionFilter
+from anygate.envoy.filters.stream_start import StreamStartFilter
+from anygate.envoy.filters.usage import UsageFilter
 from anygate.envoy.refusal import CannotBuild
 
 __all__ = ["FILTERS", "NOT_CARRIED", "ORDER", "CannotBuild", "ChainEntry", "HttpFilter", "Row", "Scope"]
@@ -37,10 +43,16 @@ ORDER = (
         HealthCheck(),
         "load balancers have no credentials and no route, and must see us whatever the routes do",
     ),
+    Row(DecompressionFilter(), "the model of an AI request can only be read from a body that is not compressed"),
+    Row(
+        ModelReadingFilter(),
+        "which policies hold for an AI request depends on its model, so the model is read before any of them",
+    ),
     Row(
         CorsFilter(),
         "preflights carry no credentials; refusals of all later filters get the headers to be readable",
     ),
+    Row(McpChallengeFilter(), "sees refusals of whatever checks tokens, and is seen by nothing"),
     Row(FaultFilter(), "an aborted request should cost nothing more, and browsers should see it as it is"),
     Row(
         ApiKeyFilter(),
@@ -65,10 +77,17 @@ ORDER = (
         "refused callers must not use up what others may send; limits can count by claim",
     ),
     Row(
+        GlobalRateLimitFilter(),
+        "a call to the service only for what the limits of this Envoy let through",
+    ),
+    Row(
         SessionFilter(),
         "only requests that go to an endpoint, and after everything that may change the route",
     ),
     Row(BufferFilter(), "holding a whole body is costly, so only for requests that will be sent on"),
+    Row(McpReadingFilter(), "tells logs about requests that are sent on; it reads their bodies"),
+    Row(UsageFilter(), "sees answers first, as the backend gave them, and none that another filter gives"),
+    Row(StreamStartFilter(), "sees the events of answers as the backend sent them, beside the count of usage"),
     Row(CredentialFilter(), "last, so that our own credential is seen by no other filter"),
 )
 """The table. The router, which ends every chain, is added by the builder of the chain."""
@@ -79,7 +98,5 @@ NOT_CARRIED = {
     "Session.idle_timeout": "Envoy ends a session by its age only, not by silence",
     "Session.permanent": "Envoy makes a cookie permanent exactly when it has an absolute timeout",
     "Oidc.issuer": "Envoy needs the endpoints, which are found from the issuer before",
-    "RateLimit.shared": "limits counted in each Envoy are counted apart for each route",
-    "RateLimit.scope": "limits over all Envoys need a rate-limit service, which is not built yet",
 }
 """Fields of the model that these filters leave out, and what to tell people."""

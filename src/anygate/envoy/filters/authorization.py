@@ -30,7 +30,7 @@ class AuthorizationFilter:
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entry, which stands in every chain (see `HttpFilter.chain`)."""
         del server, rules
-        return [ChainEntry(NAME, build("envoy.extensions.filters.http.rbac.v3.RBAC"), disabled=True)]
+        return [ChainEntry(NAME, build("envoy.extensions.filters.http.rbac.v3.RBAC"), disabled=True, inert=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's list of rules."""

@@ -31,7 +31,7 @@ class CorsFilter:
         del server
         if not any(rule.cors for rule in rules):
             return []
-        return [ChainEntry(NAME, build("envoy.extensions.filters.http.cors.v3.Cors"), disabled=True)]
+        return [ChainEntry(NAME, build("envoy.extensions.filters.http.cors.v3.Cors"), disabled=True, inert=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's policy."""

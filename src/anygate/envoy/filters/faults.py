@@ -26,7 +26,7 @@ class FaultFilter:
         del server
         if not any(rule.faults for rule in rules):
             return []
-        return [ChainEntry(NAME, build(FAULT), disabled=True)]
+        return [ChainEntry(NAME, build(FAULT), disabled=True, inert=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's faults."""

@@ -17,18 +17,27 @@ FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 
 
 class ChainEntry(NamedTuple):
-    """One `HttpFilter` of a connection manager. A disabled one costs nothing until a route names it."""
+    """One `HttpFilter` of a connection manager. A disabled one costs nothing until a route names it.
+
+    `inert` says that it does nothing where it was turned on for a route that a request met first, and the final route
+    says nothing of it. One that is not gets a switch where AI requests pass (`envoy/switch.py`).
+    """
 
     name: str
     config: Message
     disabled: bool = False
+    inert: bool = False
 
 
 class Scope(NamedTuple):
-    """What a route's settings depend on besides its rule: its server, and the model's secrets by name."""
+    """What a route's settings depend on besides its rule: its server, and the model's secrets by name.
+
+    `switched` says that AI requests pass the chain, so that some of its filters have switches (`envoy/switch.py`).
+    """
 
     server: Server | None = None
     secrets: Mapping[str, Secret] = MappingProxyType({})
+    switched: bool = False
 
     def reveal(self, name: str, origin: Origin) -> bytes:
         """Return the bytes of a generic secret, for filters that Envoy gives no way to read it over SDS."""

@@ -51,7 +51,7 @@ class JwtFilter:
             providers=providers,
             requirement_map=requirements,
         )
-        return [ChainEntry(NAME, config, disabled=True)]
+        return [ChainEntry(NAME, config, disabled=True, inert=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Name the route's requirement. Envoy answers 403 to a name that its chain does not know (yet)."""

@@ -6,13 +6,13 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from anygate.envoy.api import bool_value, build, uint32
-from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
-from anygate.envoy.filters.matches import cidr_range, path_header
-from anygate.envoy.matches import build_header_match
-from anygate.model.limits import LimitRule, LimitSelector, RateLimit
+from anygate.envoy.api import bool_value, build, uint32, uint64
+from anygate.envoy.cel import metadata_expression, typed_cel
+from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable, label, only
+from anygate.envoy.filters.limit_actions import build_actions, build_entries, generic
+from anygate.model.limits import LimitRule
 from anygate.model.listener import Server
-from anygate.model.match import ValueMatch
+from anygate.model.origin import Origin
 from anygate.model.route import HttpRule
 
 NAME = "envoy.filters.http.local_ratelimit"
@@ -28,28 +28,34 @@ _ALL = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 
 class LocalRateLimitFilter:
-    """One entry, with the limits on each route; a request beyond a limit is answered with 429.
+    """One entry with the limits on each route, and one for each limit that routes share; beyond a limit there is 429.
 
+    A bucket belongs to the settings it stands in, so one that routes share stands in an entry of its own.
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/local_rate_limit_filter
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return the entry where a rule has local limits."""
-        del server
-        if not any(_limits(rule) for rule in rules):
-            return []
-        return [ChainEntry(NAME, build(LIMIT, stat_prefix=_STATS), disabled=True)]
+        """Return the entries that some rule needs."""
+        shown = server.http.rate_limit_headers
+        shared = [limit for rule in rules for limit in _limits(rule, shared=True)]
+        entries = [
+            (limit.origin, ChainEntry(_shared_name(limit), build_limits([limit], shown), True)) for limit in shared
+        ]
+        if any(_limits(rule, shared=False) for rule in rules):
+            entries.append(
+                (Origin("", "", ""), ChainEntry(NAME, build(LIMIT, stat_prefix=_STATS), disabled=True, inert=True))
+            )
+        return only(entries)
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
-        """Return the route's limits."""
-        limits = _limits(rule)
-        if not limits:
-            return {}
+        """Return the route's own limits, and turn on those that it shares with others."""
         headers = scope.server is None or scope.server.http.rate_limit_headers
-        return {NAME: build_limits(limits, headers=headers)}
+        own = _limits(rule, shared=False)
+        found: dict[str, Message] = {_shared_name(limit): enable() for limit in _limits(rule, shared=True)}
+        return {**found, NAME: build_limits(own, headers)} if own else found
 
 
-def build_limits(limits: RateLimit, *, headers: bool) -> Any:
+def build_limits(limits: Sequence[LimitRule], headers: bool) -> Any:
     """Return the `LocalRateLimit`: for each rule a descriptor with its own bucket, all of which need room."""
     return build(
         LIMIT,
@@ -62,70 +68,47 @@ def build_limits(limits: RateLimit, *, headers: bool) -> Any:
         max_dynamic_descriptors=uint32(_DYNAMIC),
         rate_limits=[
             {
-                "actions": _actions(number, rule),
+                "actions": [generic("rule", str(number)), *build_actions(limit)],
+                "hits_addend": _hits(limit),
                 # Here and not for the whole filter, which would show that bucket's size to clients.
-                "x_ratelimit_option": "DRAFT_VERSION_03" if headers else "OFF",
+                "x_ratelimit_option": "DRAFT_VERSION_03" if _is_shown(limit, headers) else "OFF",
             }
-            for number, rule in enumerate(limits.rules)
+            for number, limit in enumerate(limits)
         ],
         descriptors=[
             {
-                "entries": _entries(number, rule),
-                "token_bucket": _bucket(rule.requests, rule.unit),
-                "shadow_mode": rule.shadow or None,
+                "entries": [{"key": "rule", "value": str(number)}, *build_entries(limit)],
+                "token_bucket": _bucket(max(1, limit.requests), limit.unit),
+                "shadow_mode": limit.shadow or None,
             }
-            for number, rule in enumerate(limits.rules)
+            for number, limit in enumerate(limits)
         ],
-        enable_retry_after_header=headers or None,
+        enable_retry_after_header=any(_is_shown(limit, headers) for limit in limits) or None,
     )
 
 
-def _limits(rule: HttpRule) -> RateLimit | None:
-    found = rule.rate_limit
-    return found if found and found.scope == "local" and found.rules else None
+def _limits(rule: HttpRule, *, shared: bool) -> list[LimitRule]:
+    """Return a rule's local limits. One that takes nothing from its bucket holds nobody back, but Envoy would."""
+    limits = rule.rate_limit.rules if rule.rate_limit else ()
+    return [one for one in limits if one.scope == "local" and one.shared is shared and one.request_cost != 0]
+
+
+def _shared_name(limit: LimitRule) -> str:
+    return f"{NAME}/{label(limit.origin)}"
+
+
+def _is_shown(limit: LimitRule, headers: bool) -> bool:
+    return headers if limit.headers is None else limit.headers
+
+
+def _hits(limit: LimitRule) -> dict[str, Any] | None:
+    cost = limit.request_cost
+    if limit.requests == 0:  # Envoy has no empty buckets, so each request wants more than is in it
+        return {"number": uint64(2)}
+    if isinstance(cost, int):
+        return None if cost == 1 else {"number": uint64(cost)}
+    return {"format": typed_cel(metadata_expression(cost.namespace, cost.key))}
 
 
 def _bucket(requests: int, unit: timedelta) -> dict[str, Any]:
     return {"max_tokens": requests, "tokens_per_fill": uint32(requests), "fill_interval": unit}
-
-
-def _actions(number: int, rule: LimitRule) -> list[dict[str, Any]]:
-    """What a request is asked. Where an action finds nothing, the rule does not count the request."""
-    actions: list[dict[str, Any]] = [{"generic_key": {"descriptor_key": "rule", "descriptor_value": str(number)}}]
-    for selector in rule.selectors:
-        matchers = _matchers(selector, rule)
-        if matchers:
-            actions.append({"header_value_match": {"descriptor_value": "yes", "headers": matchers}})
-        if selector.cidr:
-            ranges = [cidr_range(selector.cidr, rule.origin)]
-            actions.append({"remote_address_match": {"descriptor_value": "yes", "address_matcher": {"ranges": ranges}}})
-        actions.extend(
-            {"request_headers": {"header_name": name, "descriptor_key": name}} for name in selector.distinct_headers
-        )
-        if selector.distinct_addresses:
-            actions.append({"remote_address": {}})
-    return actions
-
-
-def _entries(number: int, rule: LimitRule) -> list[dict[str, str]]:
-    """What the actions give, in their order; an entry without a value stands for each value apart."""
-    entries = [{"key": "rule", "value": str(number)}]
-    for selector in rule.selectors:
-        if _matchers(selector, rule):
-            entries.append({"key": "header_match", "value": "yes"})
-        if selector.cidr:
-            entries.append({"key": "remote_address_match", "value": "yes"})
-        entries.extend({"key": name} for name in selector.distinct_headers)
-        if selector.distinct_addresses:
-            entries.append({"key": "remote_address"})
-    return entries
-
-
-def _matchers(selector: LimitSelector, rule: LimitRule) -> list[Any]:
-    found = [build_header_match(match, rule.origin) for match in selector.headers]
-    if selector.methods:
-        wanted = ValueMatch(name=":method", kind="regex", value="|".join(selector.methods))
-        found.append(build_header_match(wanted, rule.origin))
-    if selector.path:
-        found.append(path_header(selector.path))
-    return found

@@ -25,7 +25,7 @@ class SessionFilter:
         del server
         if not any(rule.session for rule in rules):
             return []
-        return [ChainEntry(NAME, build(SESSION), disabled=True)]
+        return [ChainEntry(NAME, build(SESSION), disabled=True, inert=True)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's cookie or header."""

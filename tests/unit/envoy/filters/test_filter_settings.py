@@ -33,7 +33,7 @@ from anygate.envoy.filters.matches import path_header
 from anygate.envoy.filters.oidc import build_entry as build_login
 from anygate.envoy.filters.oidc import cookie_names
 from anygate.manifests.sensitive import Sensitive
-from anygate.model.limits import Faults, LimitRule, LimitSelector, RateLimit
+from anygate.model.limits import Expression, Faults, LimitRule, LimitSelector, MetadataNumber, RateLimit
 from anygate.model.match import PathMatch, ValueMatch
 from anygate.model.route import Credential, HttpRule, Session
 from anygate.model.security import (
@@ -172,7 +172,6 @@ def everything() -> HttpRule:
         ),
         rate_limit=RateLimit(
             origin=origin("l"),
-            scope="local",
             rules=(
                 LimitRule(
                     origin=origin("l"),
@@ -195,6 +194,36 @@ def everything() -> HttpRule:
                     ),
                 ),
                 LimitRule(origin=origin("l"), requests=1, unit=timedelta(hours=24)),
+                LimitRule(origin=origin("shared"), requests=1, unit=timedelta(hours=24), shared=True, headers=False),
+                LimitRule(
+                    origin=origin("g"),
+                    requests=10,
+                    unit=timedelta(seconds=90),
+                    scope="global",
+                    selectors=(
+                        LimitSelector(
+                            query=(ValueMatch(name="q", kind="regex", value="a+"), ValueMatch(name="p", value="1")),
+                            distinct_query=("tenant",),
+                            methods=("GET",),
+                            other_methods=True,
+                            path=PathMatch(kind="exact", value="/a"),
+                            other_path=True,
+                            cidr="10.0.0.0/8",
+                            other_addresses=True,
+                        ),
+                    ),
+                    request_cost=0,
+                    response_cost=Expression(expression="total_tokens"),
+                    limit_from=MetadataNumber(namespace="plans", key="limit"),
+                ),
+                LimitRule(
+                    origin=origin("c"),
+                    requests=10,
+                    unit=timedelta(days=365),
+                    scope="global",
+                    request_cost=MetadataNumber(namespace="plans", key="cost"),
+                    fail_closed=True,
+                ),
             ),
         ),
         request_buffer=1000,
@@ -264,7 +293,10 @@ def test_other_routes_and_their_order_do_not_change_an_entry() -> None:
 def test_the_order_and_its_reasons() -> None:
     assert [type(row.filter).__name__ for row in ORDER] == [
         "HealthCheck",
+        "DecompressionFilter",
+        "ModelReadingFilter",
         "CorsFilter",
+        "McpChallengeFilter",
         "FaultFilter",
         "ApiKeyFilter",
         "BasicAuthFilter",
@@ -273,8 +305,12 @@ def test_the_order_and_its_reasons() -> None:
         "ExtAuthFilter",
         "AuthorizationFilter",
         "LocalRateLimitFilter",
+        "GlobalRateLimitFilter",
         "SessionFilter",
         "BufferFilter",
+        "McpReadingFilter",
+        "UsageFilter",
+        "StreamStartFilter",
         "CredentialFilter",
     ]
     assert all(len(row.reason) > 20 for row in ORDER)

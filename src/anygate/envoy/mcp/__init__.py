@@ -1,0 +1,1 @@
+"""The MCP gateway and the servers behind it, as Envoy sees them."""

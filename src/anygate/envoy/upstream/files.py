@@ -1,0 +1,60 @@
+"""Files with AWS keys, which Envoy takes from nowhere else."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from anygate.envoy.names import keys_file_name
+from anygate.manifests.sensitive import Sensitive
+from anygate.model.inference import AwsCredential
+from anygate.model.root import Model
+from anygate.model.tls import Opaque, Secret
+
+PENDING = "anygate-pending"
+"""The access key of a file that stands in for keys that are not there yet; nothing signed with it leaves."""
+
+_PLACEHOLDER = Sensitive(f"[default]\naws_access_key_id = {PENDING}\naws_secret_access_key = {PENDING}\n".encode())
+
+
+class CredentialFile(NamedTuple):
+    """A file to write into the folder of credentials, for its owner only, in one move over what is there.
+
+    One that `stands_in` only has to be there before its cluster is: what fetches the keys replaces it.
+    """
+
+    name: str
+    content: Sensitive
+    stands_in: bool = False
+
+
+def credentials_file_name(credential: AwsCredential) -> str:
+    """The name of the file with a credential's keys; empty when they come from Envoy's environment."""
+    if credential.exchange is not None:
+        return keys_file_name(credential.exchange.name)
+    return _file_name(credential.file) if credential.file else ""
+
+
+def list_credential_files(model: Model) -> tuple[CredentialFile, ...]:
+    """List the files that have to be there before Envoy is given a model. A secret that is missing stays pending."""
+    secrets = {secret.name: secret for secret in model.secrets}
+    found: dict[str, CredentialFile] = {}
+    for backend in model.backends:
+        credential = backend.provider.credential if backend.provider else None
+        if isinstance(credential, AwsCredential) and (name := credentials_file_name(credential)):
+            found[name] = _file(name, credential, secrets)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _file(name: str, credential: AwsCredential, secrets: Mapping[str, Secret]) -> CredentialFile:
+    if credential.exchange is not None:
+        return CredentialFile(name, _PLACEHOLDER, stands_in=True)
+    secret = secrets.get(credential.file)
+    content = secret.value if isinstance(secret, Opaque) and secret.value.reveal().strip() else _PLACEHOLDER
+    return CredentialFile(name, content)
+
+
+def _file_name(name: str) -> str:
+    """A readable name that is one secret's, whatever is in it."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.credentials"
