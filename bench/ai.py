@@ -1,10 +1,11 @@
 """CPU, latency and time to first byte of AI requests through `anygate run`, beside a plain Envoy in the same run.
 
-An Envoy that answers by itself plays the provider, so it is not the bottleneck; a stream is 100 events in one burst.
-Sides: a plain Envoy that only forwards; the native path (routed by the model in the body, usage counted); the same with
-a model override; the translated path, OpenAI's chat for the client and Anthropic's messages for the provider. wrk makes
-the load; rounds alternate between the sides. CPU counts every process of a gateway, from /proc. Ratios are to the plain
-Envoy's medians; below 1 is cheaper. Other gateways stand beside them with `--peers`, where PyPI has them.
+A provider that answers at once, in a process of its own, is behind all of them; a stream is 100 events, each written
+by itself. Sides: a plain Envoy that only forwards; the native path (routed by the model in the body, usage counted);
+the same with a model override; the translated path, OpenAI's chat for the client and Anthropic's messages for the
+provider. wrk makes the load; rounds alternate between the sides. CPU counts every process of a gateway, from /proc.
+Ratios are to the plain Envoy's medians; below 1 is cheaper. Other gateways stand beside them with `--peers`, where
+PyPI has them.
 
 wrk: `apt-get install wrk`.
 """
@@ -21,7 +22,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import ai_bodies
 import ai_peers
@@ -128,7 +128,7 @@ def _serving(options: argparse.Namespace) -> Iterator[list[Side]]:
     target, plain_port, our_port = (plain_envoy.free_port() for _ in range(3))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(plain_envoy.running(provider(target), concurrency=1))
+        stack.enter_context(providing(target))
         plain_config = plain_envoy.forwarding(plain_port, target, "*", ["/v1"])
         plain = stack.enter_context(plain_envoy.running(plain_config, concurrency=options.workers))
         (folder / "ai.yaml").write_text(MANIFESTS.format(port=our_port, target=target))
@@ -148,34 +148,15 @@ def _serving(options: argparse.Namespace) -> Iterator[list[Side]]:
         yield sides
 
 
-def provider(port: int) -> dict[str, Any]:
-    """The configuration of an Envoy that answers as the providers do; `x-bench: stream` asks for a stream."""
-    wanted = [{"name": "x-bench", "string_match": {"exact": "stream"}}]
-    routes = []
-    for path, answer, stream in (
-        ("/v1/chat/completions", ai_bodies.chat_answer(), ai_bodies.chat_stream()),
-        ("/v1/messages", ai_bodies.message_answer(), ai_bodies.message_stream()),
-    ):
-        routes.append(_answering({"path": path, "headers": wanted}, stream, "text/event-stream"))
-        routes.append(_answering({"path": path}, answer, "application/json"))
-    config = plain_envoy.upstream(port)
-    listener = config["static_resources"]["listeners"][0]
-    connection = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    connection["route_config"] = {
-        "virtual_hosts": [{"name": "provider", "domains": ["*"], "routes": routes}],
-        "max_direct_response_body_size_bytes": 1_000_000,
-    }
-    # Without the whole request read, Envoy closes the connection after a direct response, which would be measured too.
-    buffering = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer"
-    filters = [{"name": "buffer", "typed_config": {"@type": buffering, "max_request_bytes": 10_000_000}}]
-    connection["http_filters"] = [*filters, *connection["http_filters"]]
-    return config
-
-
-def _answering(match: dict[str, Any], body: str, kind: str) -> dict[str, Any]:
-    header = {"header": {"key": "content-type", "value": kind}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    answer = {"status": 200, "body": {"inline_string": body}}
-    return {"match": match, "direct_response": answer, "response_headers_to_add": [header]}
+@contextmanager
+def providing(port: int) -> Iterator[None]:
+    script = Path(__file__).with_name("ai_provider.py")
+    process = subprocess.Popen([sys.executable, str(script), str(port)])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _show(sides: list[Side], stream: bool, connections: int, options: argparse.Namespace) -> None:

@@ -176,15 +176,29 @@ def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCa
     manifests = parse_sources(tuple(sources), report, cache.chunks)
     kinds, broken = _read_kinds(manifests, report, cache)
     index = Index(kinds, [*broken, *_find_lost(manifests)])
-    readings = [dialect.read(index, report, cache.reads) for dialect in DIALECTS]
+    model, statuses = _read_model(index, report, cache.reads)
     cache.turn()
+    return Read(manifests, model, Outcomes(kinds, statuses, {manifest.ref for manifest in broken}))
+
+
+def _read_model(
+    index: Index, report: Report, cache: ReadCache
+) -> tuple[Model, list[Mapping[ObjectRef, Mapping[str, Any]]]]:
+    """Every dialect's objects as one model, those included that a dialect derives for another."""
+    expansions = [made for dialect in DIALECTS if (made := dialect.expand(index, report, cache)) is not None]
+    derived = [one for expansion in expansions for one in expansion.objects]
+    if derived:
+        index = index.extended(derived)
+    readings = [dialect.read(index, report, cache) for dialect in DIALECTS]
     model = Model(
         gateways=tuple(one for reading in readings for one in reading.model.gateways),
         backends=tuple(one for reading in readings for one in reading.model.backends),
         secrets=tuple(one for reading in readings for one in reading.model.secrets),
     )
-    outcomes = Outcomes(kinds, [reading.statuses for reading in readings], {manifest.ref for manifest in broken})
-    return Read(manifests, model, outcomes)
+    for expansion in expansions:
+        readings.append(expansion.refine(model))
+        model = readings[-1].model
+    return model, [reading.statuses for reading in readings]
 
 
 @without_collection

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from anygate import __version__
 from anygate.cli.app import COMMANDS, main, render_help
 
 CLEAN = join(gateway())
+EXAMPLES = Path(__file__).parents[2] / "examples"
 BROKEN = SHOP.replace("backendRefs", "backendRfs")
 
 
@@ -29,7 +31,7 @@ def test_help_names_every_command_and_its_purpose() -> None:
     assert (done.returncode, done.stdout) == (2, render_help())
 
 
-@pytest.mark.parametrize("command", ["run", "check", "rule"])
+@pytest.mark.parametrize("command", ["run", "check", "rule", "usage"])
 def test_help_of_a_command(command: str) -> None:
     done = run_anygate(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -56,6 +58,18 @@ def test_version() -> None:
         (["run", "--bind=somewhere", "y"], "--bind somewhere: expected an IP address"),
         (["run", "--resolve=shop", "y"], "--resolve shop: expected HOST[:PORT]=ADDRESS:PORT"),
         (["run", "--resolve=shop=[::1]:99999", "y"], "expected HOST[:PORT]=ADDRESS:PORT"),
+        (["check", "--format=zzz", "x"], 'invalid value "zzz" for --format\nhint: choose of text, json, '),
+        (
+            ["run", "--ratelimit=localhost", "y"],
+            "--ratelimit: expected memory, or a URL such as redis://127.0.0.1:6379",
+        ),
+        (["run", "--otlp=localhost:4318", "y"], "expected a URL such as http://127.0.0.1:4318"),
+        (["run", "--metrics=99999", "y"], "--metrics 99999: expected a port"),
+        (["run", "--show-config", "y"], "--show-config shows what is made of the environment"),
+        (["usage", "model"], 'unexpected "model"\nhint: see `anygate usage --help`'),
+        (["usage", "--by=modle"], '--by modle: there is no "modle"\nhint: choose of model, backend, '),
+        (["usage", "--since=yesterday"], "--since yesterday: expected a span such as 12h or 1d, or a date such as "),
+        (["new", "aigatewayroute"], "name the AIGatewayRoute: anygate new aigatewayroute NAME\nhint: it takes "),
         (["rule", "unknown-feld"], "did you mean unknown-field?"),
     ],
 )
@@ -164,6 +178,8 @@ def test_help_imports_no_command() -> None:
 def test_check_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     path = tmp_path / "in.yaml"
     path.write_text(SHOP)
-    done = run_anygate("check", path, PYTHONPROFILEIMPORTTIME="1")
-    for heavy in ("grpc", "rich.markdown", "watchfiles", "h2", "asyncio", "google.protobuf.json_format"):
-        assert f" {heavy}\n" not in done.stderr, heavy
+    for checked in (path, EXAMPLES / "ai", EXAMPLES / "mcp.yaml"):
+        done = run_anygate("check", checked, PYTHONPROFILEIMPORTTIME="1")
+        heavy = {"grpc", "rich.markdown", "watchfiles", "h2", "asyncio", "google.protobuf.json_format"}
+        heavy |= {"prompt_toolkit", "uvloop", "httptools", "sqlite3", "redis", "anygate.stubs", "anygate.adapter"}
+        assert not heavy & set(re.findall(r"[|] +(\S+)$", done.stderr, re.MULTILINE)), checked

@@ -224,7 +224,7 @@ def limit(requests: int, *selectors: LimitSelector, shadow: bool = False) -> Lim
 
 
 def limited(*rules: LimitRule) -> RateLimit:
-    return RateLimit(origin=origin("l"), scope="local", rules=rules)
+    return RateLimit(origin=origin("l"), rules=rules)
 
 
 def test_local_limits() -> None:

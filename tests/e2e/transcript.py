@@ -6,7 +6,9 @@
 After curl come the status, the stub that answers (`a or b` when chance decides), `sees NAME: VALUE` for what the
 stub was sent (also `host` and `path`; `sees no NAME`), and `NAME: VALUE` or `no NAME` for headers of the answer. A
 value may end in `...`. `also NAME` is another stub that got the request, `tries: N` how often the stub was asked.
-`no answer` means that curl fails. After other commands comes a part of what they print.
+`says TEXT` and `never says TEXT` are about its body. `no answer` means that curl fails. After other commands comes a
+part of what they print. `soon` in front of an outcome means that the command may be needed more than once.
+`NAME=$(COMMAND)` has no outcome; it is run before each command that has $NAME.
 """
 
 import json
@@ -14,6 +16,7 @@ import re
 import shlex
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from tempfile import TemporaryDirectory
 
 DEADLINE = 20.0
 _STEP = re.compile(r"^#   \$ (?P<command>.*)\n#   -> (?P<outcome>.*)$", re.MULTILINE)
+_SETTING = re.compile(r"(?P<name>\w+)=\$\(.*\)")
 _COMMAND = re.compile(r"^#   \$ (.*)$", re.MULTILINE)
 _HEADER = re.compile(r"(?P<name>[\w-]+): (?P<value>.*)")
 
@@ -34,11 +38,28 @@ class Step:
 
 
 def read_steps(text: str) -> list[Step]:
-    """Every command that has an outcome; commands that have none must start the example."""
+    """Every command that has an outcome; commands that have none must start the example, or keep what one prints."""
     steps = [Step(found["command"], found["outcome"]) for found in _STEP.finditer(text)]
     others = set(_COMMAND.findall(text)) - {step.command for step in steps}
+    settings = {found["name"]: found[0] for other in others if (found := _SETTING.fullmatch(other))}
+    others -= set(settings.values())
     assert all(other.startswith("anygate run ") for other in others), others
-    return steps
+    return [Step(_set(step.command, settings), step.outcome) for step in steps]
+
+
+def _set(command: str, settings: Mapping[str, str]) -> str:
+    return "; ".join([setting for name, setting in settings.items() if f"${name}" in command] + [command])
+
+
+def repeat(check: Callable[[], None]) -> None:
+    """Make a check until it holds."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return check()
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
 
 
 @dataclass
@@ -84,7 +105,11 @@ def check_answer(answer: Answer, outcome: str, asked: Callable[[int], Sequence[s
         where: Mapping[str, str] = answer.seen if claim.startswith("sees ") else answer.headers
         words = claim.removeprefix("sees ")
         header = _HEADER.fullmatch(words)
-        if words.startswith("also "):
+        if words.startswith("never says "):
+            assert words.removeprefix("never says ") not in answer.body.decode(), (answer, claim)
+        elif words.startswith("says "):
+            assert words.removeprefix("says ") in answer.body.decode(), (answer, claim)
+        elif words.startswith("also "):
             assert words.removeprefix("also ") in asked(2), claim
         elif words.startswith("tries: "):
             assert len(asked(1)) == int(words.removeprefix("tries: ")), claim

@@ -1,10 +1,14 @@
 """Random route sets and requests that meet often: few names, few values, many overlaps."""
 
+import json
 import random
 from itertools import count
 
+import msgspec
+
 from anygate.explain import Request
 from anygate.model.edit import HeaderEdit, PathRewrite, Redirect, Respond, Rewrite
+from anygate.model.inference import Inference, ModelEndpoint
 from anygate.model.listener import Gateway, HttpServer, Listener, Server
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 from anygate.model.origin import Origin
@@ -131,7 +135,34 @@ ATOMS = [
 REPEATS = ["", "", "", "", "*", "+", "?", "*?", "+?", "??", "{1,2}", "{2}", "{0,}"]
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]
-WATCHED = {"x-a", "x-b", "x-c", "x-set", "x-add"}
+WATCHED = {"x-a", "x-b", "x-c", "x-set", "x-add", "x-ai-eg-model"}
+
+MODELS = ["m1", "m2", "M1", "m1-mini", "-", "!", "5", "true", "m 1"]
+MODEL_PATTERNS = ["m.*", "M1|m2", ".+", "m[0-9]"]
+ENDPOINTS: list[tuple[ModelEndpoint, str]] = [
+    ("chat", "/v1/chat/completions"),
+    ("messages", "/v1/messages"),
+    ("transcription", "/v1/audio/transcriptions"),
+]
+BODIES = [
+    b"",
+    b"{}",
+    b"[]",
+    b"{",
+    b'{"model":5}',
+    b'{"model":true}',
+    b'{"model":null}',
+    b'{"model":""}',
+    b'{"model":["m1"]}',
+    b'{"model":"m1","a":NaN}',
+    b'{"model":"m2","model":"m1"}',
+    b'{"model":"m\\u0031"}',
+    b'{"model":"m1\\n"}',
+    b'\xef\xbb\xbf {"model":"m1"} ',
+    b'{"model":"\\ud800"}',
+    b'{"model":"\xff"}',
+    b'{"model":"m1"}x',
+]
 
 
 class Generator:
@@ -140,6 +171,7 @@ class Generator:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.line = count(1)
+        self.inference = False
 
     def origin(self, kind: str, name: str, path: str = "") -> Origin:
         return Origin(kind, "default", name, path, "set.yaml", next(self.line), 1)
@@ -159,6 +191,7 @@ class Generator:
 
     def listener(self, name: str, port: int) -> Listener:
         protocol = "https" if port in (443, 8443) else "http"
+        self.inference = self.maybe(0.35)
         hostnames = self.random.sample(["", *HOSTNAMES], self.random.choice([1, 1, 2, 3]))
         if self.maybe(0.4) and "" not in hostnames:
             hostnames[0] = ""
@@ -194,8 +227,47 @@ class Generator:
             origin=self.origin("HTTPRoute", name.replace("/", "-")),
             name=name,
             hostnames=tuple(self.random.sample(HOSTNAMES, self.random.choice([0, 0, 1, 2]))),
-            rules=tuple(self.rule(name, at) for at in self.some(1, 4)),
+            rules=tuple(self.any_rule(name, at) for at in self.some(1, 4)),
             created=self.random.choice(["", "2024-01-01", "2025-01-01"]),
+        )
+
+    def any_rule(self, route: str, at: int) -> HttpRule:
+        return self.ai_rule(route, at) if self.inference and self.maybe(0.6) else self.rule(route, at)
+
+    def ai_rule(self, route: str, at: int) -> HttpRule:
+        endpoint, path = self.random.choice(ENDPOINTS)
+        matches = tuple(self.ai_match(route, path) for _ in range(self.random.choice([1, 1, 2])))
+        several = self.maybe(0.4)
+        targets = tuple(self.ai_target(route, several) for _ in range(self.random.choice([1, 1, 2, 3])))
+        origin = self.origin("AIGatewayRoute", route, f"spec.rules[{at}]")
+        return HttpRule(
+            origin=origin,
+            name=str(at),
+            matches=matches,
+            action=Forward(origin=origin, targets=targets),
+            request_headers=self.edit() if self.maybe(0.3) else None,
+            inference=Inference(origin=origin, endpoint=endpoint, route=route),
+        )
+
+    def ai_match(self, route: str, path: str) -> HttpMatch:
+        model = ValueMatch(name="x-ai-eg-model", value=self.random.choice(MODELS))
+        if self.maybe(0.2):
+            model = ValueMatch(name="X-AI-EG-Model", kind="regex", value=self.random.choice(MODEL_PATTERNS))
+        headers = (model,) if self.maybe(0.8) else ()
+        headers += (self.value_match(NAMES),) if self.maybe(0.2) else ()
+        return HttpMatch(
+            origin=self.origin("AIGatewayRoute", route, "match"),
+            path=PathMatch(kind="exact", value=path),
+            headers=headers,
+            rank=(1, len(path), 0, len(headers), 0),
+        )
+
+    def ai_target(self, route: str, several: bool) -> BackendTarget:
+        return BackendTarget(
+            origin=self.origin("AIGatewayRoute", route, "backendRefs"),
+            backend=self.random.choice(["b0", "b1", "b2", "b3", "b0", "b1", ""]),
+            weight=self.random.choice([0, 1, 1, 3]),
+            priority=self.random.choice([0, 1, 2]) if several else 0,
         )
 
     def rule(self, route: str, at: int) -> HttpRule:
@@ -343,6 +415,8 @@ class Generator:
             headers.append(("cookie", self.random.choice(["; ", ";"]).join(cookies)))
         if self.maybe(0.03):
             headers.append(("x_under", "1"))
+        if _has_inference(listener) and self.maybe(0.6):
+            return self.ai_request(Request(scheme=scheme, host=host, port=port, headers=tuple(headers)))
         return Request(
             method=self.random.choice([*METHODS, "GET", "GET", "GET", "GET"]) if self.maybe(0.98) else "BREW",
             scheme=scheme,
@@ -351,6 +425,27 @@ class Generator:
             path="/health" if self.maybe(0.02) else self.path(listener),
             query="ok" if self.maybe(0.05) else self.query() if self.maybe(0.4) else None,
             headers=tuple(headers),
+        )
+
+    def ai_request(self, request: Request) -> Request:
+        endpoint, path = self.random.choice(ENDPOINTS)
+        headers = list(request.headers)
+        body = self.random.choice(BODIES) if self.maybe(0.3) else b""
+        if not body and self.maybe(0.9):
+            body = json.dumps({"x": 1, "model": self.random.choice([*MODELS, *MODELS, "unknown"])}).encode()
+        if endpoint == "transcription" and self.maybe(0.6):
+            names = [self.random.choice(MODELS) for _ in range(self.random.choice([0, 1, 1, 1, 1, 2]))]
+            body = "".join(_FORM_PART.format(name) for name in names).encode() + b"--bound--\r\n"
+            headers.append(("content-type", "multipart/form-data; boundary=bound"))
+        if self.maybe(0.2):
+            headers.append(("x-ai-eg-model", self.random.choice(MODELS)))
+        return msgspec.structs.replace(
+            request,
+            method=self.random.choice(["POST"] * 9 + METHODS),
+            path=path + self.random.choice([""] * 12 + ["/", "x"]),
+            query=self.query() if self.maybe(0.2) else None,
+            headers=tuple(headers),
+            body=body,
         )
 
     def path(self, listener: Listener) -> str:
@@ -373,6 +468,14 @@ class Generator:
         parts = [f"{self.random.choice(PARAMETERS)}={self.random.choice(VALUES)}" for _ in self.some(0, 3)]
         parts += self.random.sample(["q", "p", "", "=1"], self.random.choice([0, 0, 1]))
         return self.random.choice("&&&;").join(parts).replace(" ", "+")
+
+
+_FORM_PART = '--bound\r\nContent-Disposition: form-data; name="model"\r\n\r\n{}\r\n'
+
+
+def _has_inference(listener: Listener) -> bool:
+    rules = (rule for server in listener.servers for route in server.routes for rule in route.rules)
+    return any(rule.inference for rule in rules)
 
 
 def _rewrites_host(action: Forward) -> bool:

@@ -52,8 +52,13 @@ class Echo(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         while b"\r\n\r\n" in self._received:
-            head, _, self._received = self._received.partition(b"\r\n\r\n")
-            self._answer(head.decode("latin-1").split("\r\n"))
+            head, _, rest = self._received.partition(b"\r\n\r\n")
+            lines = head.decode("latin-1").split("\r\n")
+            length = next((int(line[16:]) for line in lines if line.startswith("content-length: ")), 0)
+            if len(rest) < length:
+                return
+            self._received = rest[length:]
+            self._answer(lines)
 
     def _answer(self, lines: list[str]) -> None:
         method, target, _ = lines[0].split(" ")
@@ -102,7 +107,8 @@ class Client:
             return None
         lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {request.authority}"]
         lines += [f"{name}: {value}" for name, value in request.headers if name != "Host"]
-        connection.sendall("\r\n".join([*lines, "content-length: 0", "", ""]).encode("latin-1"))
+        body = request.body or b""
+        connection.sendall("\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode("latin-1") + body)
         status = int(answer.readline().split(b" ")[1])
         headers = {}
         while line := answer.readline().strip():

@@ -21,13 +21,15 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("anygate.cli.run:run", "[OPTIONS] PATH...", "serve manifests on a local Envoy"),
+    "run": Command("anygate.cli.run:run", "[OPTIONS] [PATH...]", "serve manifests on a local Envoy"),
     "check": Command("anygate.cli.check:check", "[OPTIONS] PATH...", "say what is wrong with manifests"),
     "explain": Command(
         "anygate.cli.explain:explain", "[OPTIONS] PATH... URL", "say where a request goes, and which rule decides"
     ),
+    "links": Command("anygate.cli.links:links", "STACK -o FOLDER [OPTIONS]", "write the APISIX route files of a stack"),
     "new": Command("anygate.cli.new:new", "KIND NAME [OPTIONS]", "print a commented, valid starting manifest"),
     "rule": Command("anygate.cli.rule:rule", "[RULE-ID]", "say what a diagnostic means, with examples"),
+    "usage": Command("anygate.cli.usage:usage", "[OPTIONS]", "say how much of which model was used"),
     "completion": Command("anygate.cli.completion:completion", "SHELL", "print a shell's completion script"),
 }
 _DASH = "\0"
@@ -130,13 +132,19 @@ def _restore(value: object) -> object:
 
 
 def _reword(text: str) -> str:
-    """The parser's sentences as ours: lower case, no full stop, its guess as a hint."""
+    """The parser's sentences as ours: lower case, no full stop, its guess or its choices as a hint."""
     text = " ".join(text.split())
     guess = re.search(r' ?Did you mean "?(?P<name>[^"?]+)"?\?', text)
     if guess:
         text = text.replace(guess[0], "")
     text = (text[:1].lower() + text[1:]).rstrip(".")
-    return f"{text}\nhint: did you mean {guess['name']}?" if guess else text
+    unused = re.fullmatch(r"unused Tokens: \[(?P<words>.*)\]", text)
+    if unused:
+        return f"unexpected {unused['words'].replace(chr(39), chr(34))}"
+    text, _, choices = text.partition(". Choose from: ")
+    if guess:
+        return f"{text}\nhint: did you mean {guess['name']}?"
+    return f"{text}\nhint: choose of {choices.replace(chr(34), '')}" if choices else text
 
 
 def _fail(problem: AnygateError, command: str) -> int:

@@ -24,6 +24,10 @@ def new(
     port: str = "",
     address: str = "",
     route: str = "",
+    model: str = "",
+    backend: str = "",
+    override: str = "",
+    timeout: str = "",
     class_: Annotated[str, Parameter(name="--class")] = "",
     certificate: str = "",
     https: bool = False,
@@ -55,6 +59,14 @@ def new(
         IP address of a Service's endpoint; adds an EndpointSlice.
     route
         HTTPRoute that a policy applies to.
+    model
+        Model that an AIGatewayRoute serves.
+    backend
+        AIServiceBackend that an AIGatewayRoute goes to, or that a policy is for.
+    override
+        What the model is called at the backend.
+    timeout
+        How long an answer may take, such as 300s.
     class_
         GatewayClass of a Gateway.
     certificate
@@ -79,7 +91,7 @@ def new(
         raise UsageError(f"name the {template.kind}: anygate new {template.kind.lower()} NAME\nhint: {hint}")
     options = {"namespace": namespace, "gateway": gateway, "hostname": hostname, "path": path, "service": service}
     options |= {"port": port, "address": address, "route": route, "class": class_, "certificate": certificate}
-    options["from"] = from_
+    options |= {"model": model, "backend": backend, "override": override, "timeout": timeout, "from": from_}
     if https and "https" not in template.parts:
         raise UsageError(f"--https has no meaning for kind {template.kind}\nhint: it takes {template.list_options()}")
     parts = [*(with_ or ()), *(["https"] if https else [])]
@@ -90,12 +102,11 @@ def new(
 
 def find_template(kind: str) -> "Template":
     """The template of a kind, by its name, its plural or a short name in any letter case."""
-    from anygate.dialects import DIALECTS
     from anygate.errors import UsageError
     from anygate.manifests.names import suggest_word
 
     known: dict[str, Template] = {}
-    for template in (one for dialect in DIALECTS for one in dialect.templates):
+    for template in _list_templates():
         for word in (template.kind.lower(), *template.short):
             known.setdefault(word, template)
     word = kind.lower().replace("-", "")
@@ -116,11 +127,16 @@ def render_new(template: "Template", name: str, options: Mapping[str, str], part
     return "---\n" + template.render(complete_values(template, name, options), wanted)
 
 
-def _render_kinds() -> str:
+def _list_templates() -> "list[Template]":
+    """What dialects have, and what only a generator reads."""
     from anygate.dialects import DIALECTS
+    from anygate.dialects.apisix.links.starters import TEMPLATES
 
-    templates = [one for dialect in DIALECTS for one in dialect.templates]
-    rows = [(one.kind, ", ".join(one.short), one.purpose) for one in templates]
+    return [*(one for dialect in DIALECTS for one in dialect.templates), *TEMPLATES]
+
+
+def _render_kinds() -> str:
+    rows = [(one.kind, ", ".join(one.short), one.purpose) for one in _list_templates()]
     kind, short = (max(len(row[column]) for row in rows) for column in range(2))
     return "\n".join(f"{row[0].ljust(kind)}  {row[1].ljust(short)}  {row[2]}" for row in rows)
 

@@ -18,7 +18,8 @@ _NAMESPACE = re.compile(_LABEL)
 _SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _HOSTNAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _PATH = re.compile(r"/([-A-Za-z0-9._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
-_WILDCARD_KINDS = ("Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute", "Secret")
+_DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
+_WILDCARD_KINDS = ("AIGatewayRoute", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute", "Secret")
 
 
 def check_options(template: Template, name: str, options: Mapping[str, str], parts: Sequence[str]) -> None:
@@ -86,6 +87,14 @@ def _check_option(template: Template, option: str, value: str) -> None:
             raise UsageError(f'--{option} "{value}" is not a valid namespace\nhint: use {text}')
     elif option == "address":
         _check_address(value)
+    elif option in ("model", "override"):
+        if len(value) > 4096 or not value.isprintable():
+            raise UsageError(f"--{option} is not the name of a model")
+    elif option == "timeout":
+        if not _DURATION.fullmatch(value):
+            raise UsageError(
+                f'--timeout "{value}" is not a duration\nhint: use numbers with h, m, s or ms, such as 300s'
+            )
     else:
         _check_name(f"--{option}", value, service=option == "service")
 

@@ -12,6 +12,7 @@ def rule(rule_id: str = "") -> int:
     from difflib import get_close_matches
 
     import anygate.compiler
+    import anygate.dialects.apisix.links  # declares the rules of stack files
     import anygate.runner.session  # noqa: F401 - declares the rules of running
     from anygate.diagnostics import RULES
     from anygate.errors import UsageError

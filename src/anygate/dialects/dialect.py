@@ -1,6 +1,6 @@
 """What a dialect is: a name, the kinds it knows, and how they are read into the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -77,12 +77,27 @@ class Reading:
     statuses: Mapping[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Expansion:
+    """Objects of another dialect that a dialect's own stand for, and what is done with the model made of them.
+
+    `refine` gets the whole model and returns it completed, with the statuses of the dialect's own objects.
+    """
+
+    objects: tuple[Kind, ...]
+    refine: Callable[[Model], Reading]
+
+
 class Dialect(Protocol):
     """One family of manifests. `kinds` is keyed by API group and kind; `templates` are what `new` prints."""
 
     name: str
     kinds: Mapping[tuple[str, str], KindEntry]
     templates: Sequence[Template]
+
+    def expand(self, index: Index, report: Report, cache: ReadCache) -> Expansion | None:
+        """Derive objects for another dialect to read; None when there is nothing to derive."""
+        ...
 
     def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
         """Read every object of this dialect's kinds into the model."""

@@ -33,6 +33,7 @@ class Origins:
     def at(self, path: FieldPath) -> Origin:
         """The origin of a field; one that was not written stands where its nearest parent does."""
         node = self._root
+        path = self._manifest.written_path(path)
         for step in path:
             children = node.children
             if children is None:
@@ -41,7 +42,7 @@ class Origins:
             if found is None:
                 break
             node = found
-        tree, ref = self._tree, self._manifest.ref
+        tree, ref = self._tree, self._manifest.written
         line, column = tree.file.position(tree.offset + (tree.slots[node.slot] >> 32))
         return Origin(ref.kind, ref.namespace, ref.name, _render(path), tree.file.name, line, column)
 

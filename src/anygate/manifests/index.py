@@ -35,6 +35,10 @@ class Index:
         for part in self.every(EndpointSlice):
             self._slices.setdefault((part.namespace, part.service_name), []).append(part)
 
+    def extended(self, kinds: Iterable[Kind]) -> "Index":
+        """An index that has these objects too."""
+        return Index([*self._by_ref.values(), *kinds], self._broken)
+
     def get(self, group: str, kind: str, namespace: str, name: str) -> Kind | None:
         """The object with an identity."""
         return self._by_ref.get((group, kind, namespace, name))

@@ -34,6 +34,15 @@ class Manifest:
     value: dict[str, Any]
     tree: Tree
 
+    def written_path(self, path: FieldPath) -> FieldPath:
+        """The field of the written object that says what a field of this one does."""
+        return path
+
+    @property
+    def written(self) -> ObjectRef:
+        """The object that somebody wrote: this one, unless it was derived from another."""
+        return self.ref
+
     @property
     def group(self) -> str:
         """The API group; empty for core kinds."""

@@ -129,6 +129,12 @@ UNUSED_KINDS = frozenset(
                 "ServiceAccount",
             )
         ),
+        # What only an endpoint picker reads.
+        *(
+            (group, kind)
+            for group in ("inference.networking.k8s.io", "inference.networking.x-k8s.io")
+            for kind in ("InferenceModel", "InferenceModelRewrite", "InferenceObjective", "InferencePoolImport")
+        ),
         ("networking.k8s.io", "NetworkPolicy"),
         ("networking.k8s.io", "IngressClass"),
     )

@@ -12,6 +12,10 @@ XDS_CLUSTER = "anygate_xds"
 """The cluster through which Envoy reaches our ADS server."""
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_RUNTIME = {
+    # Envoy's own limit of 100 instructions refuses expressions that a cluster takes: Envoy Gateway lifts it as well.
+    "re2.max_program_size.error_level": 2**32 - 1,
+}
 
 
 def build_bootstrap(
@@ -38,7 +42,7 @@ def build_bootstrap(
             "lds_config": _from_ads(timedelta(0)),
         },
         static_resources={"clusters": [_xds_cluster(xds)]},
-        layered_runtime={"layers": [{"name": "anygate", "static_layer": api.struct(runtime or {})}]},
+        layered_runtime={"layers": [{"name": "anygate", "static_layer": api.struct({**_RUNTIME, **(runtime or {})})}]},
         bootstrap_extensions=[
             {
                 "name": "envoy.bootstrap.internal_listener",

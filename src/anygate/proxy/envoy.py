@@ -13,6 +13,7 @@ from typing import Any
 
 from anygate.envoy.binary import executable
 from anygate.errors import EnvironmentProblem
+from anygate.processes import Backoff, describe_exit, wait_unless
 from anygate.proxy import launch
 from anygate.proxy.admin import Admin
 from anygate.proxy.bootstrap import render_bootstrap
@@ -22,9 +23,6 @@ from anygate.proxy.run_folder import RunFolder
 
 _POLL = 0.01
 _TERMINATION = 5.0
-_FIRST_DELAY = 0.1
-_LONGEST_DELAY = 10.0
-_STABLE = 30.0
 _LINE_LIMIT = 4 * 1024 * 1024
 _TAIL = 50
 
@@ -117,15 +115,18 @@ class LocalEnvoy:
             await self._supervision
             raise EnvironmentProblem("Envoy was stopped before it was ready")
 
-    async def stop(self) -> None:
-        """Drain and end Envoy. Safe to call at any time and more than once; cancelled, it kills."""
+    async def stop(self, settle: float = 0.0) -> None:
+        """Drain and end Envoy. Safe to call at any time and more than once; cancelled, it kills.
+
+        `settle` is how many seconds it stays after the last request, to send the log entries that wait.
+        """
         if self._supervision is None:
             return
         if not self._stopping.is_set():
             self._stopping.set()
             try:
                 if self._process is not None and self._ready.is_set():
-                    await self._drain(self._process)
+                    await self._drain(self._process, settle)
                 await self._terminate()
             except asyncio.CancelledError:
                 self._kill()
@@ -134,11 +135,13 @@ class LocalEnvoy:
         with suppress(EnvironmentProblem):
             await asyncio.shield(self._supervision)
 
-    async def _drain(self, process: asyncio.subprocess.Process) -> None:
+    async def _drain(self, process: asyncio.subprocess.Process, settle: float) -> None:
         draining = asyncio.create_task(drain(self.admin, self._options.drain))
         exiting = asyncio.create_task(process.wait())
         try:
             await asyncio.wait((draining, exiting), return_when=asyncio.FIRST_COMPLETED)
+            if settle:
+                await asyncio.wait((exiting,), timeout=settle)
         finally:
             draining.cancel()
             exiting.cancel()
@@ -163,7 +166,7 @@ class LocalEnvoy:
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
         was_ready = False
-        delay = _FIRST_DELAY
+        backoff = Backoff()
         while not self._stopping.is_set():
             started = loop.time()
             status = await self._run()
@@ -171,16 +174,12 @@ class LocalEnvoy:
             self._ready.clear()
             if self._stopping.is_set():
                 return
-            reason = _describe(status)
+            reason = describe_exit(status)
             if not was_ready:
                 raise EnvironmentProblem("\n".join([f"Envoy does not start: it {reason}", *self._tail]))
-            if loop.time() - started > _STABLE:
-                delay = _FIRST_DELAY
+            delay = backoff.after(loop.time() - started)
             self._report(Crashed(reason, tuple(self._tail), delay))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await self._stopping.wait()
-            delay = min(2 * delay, _LONGEST_DELAY)
+            await wait_unless(self._stopping, delay)
 
     async def _run(self) -> int:
         """Run one process until it ends and return its exit status."""
@@ -250,9 +249,3 @@ class LocalEnvoy:
     def _report(self, change: Change) -> None:
         if self._on_change is not None:
             self._on_change(change)
-
-
-def _describe(status: int) -> str:
-    if status >= 0:
-        return f"ended with status {status}"
-    return f"was ended by {signal.Signals(-status).name}"

@@ -37,6 +37,23 @@ class RunFolder:
         return self.path / "xds.sock"
 
     @property
+    def egress_socket(self) -> Path:
+        """Where Envoy takes what an adapter sends to a provider."""
+        return self.path / "egress.sock"
+
+    @property
+    def services_socket(self) -> Path:
+        """Where the gRPC services listen that Envoy calls."""
+        return self.path / "services.sock"
+
+    @property
+    def credentials(self) -> Path:
+        """The folder of the files with credentials that Envoy reads; made when it is asked for."""
+        folder = self.path / "credentials"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
     def bootstrap(self) -> Path:
         """Envoy's own configuration file."""
         return self.path / "bootstrap.json"

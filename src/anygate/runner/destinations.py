@@ -11,6 +11,7 @@ import msgspec
 from anygate.errors import UsageError
 from anygate.model import Backend, Model
 from anygate.model.backend import Endpoint, EndpointGroup
+from anygate.runner.vendors import vendor_of
 from anygate.stubs import Address, StubSpec, UdpAddress, UnixAddress
 
 StubMode = Literal["none", "unreachable", "all"]
@@ -116,7 +117,8 @@ def stub_of(backend: Backend) -> StubSpec:
     kind: Literal["http", "tcp", "udp"] = "http"
     if backend.protocol in ("tcp", "udp"):
         kind = backend.protocol
-    return StubSpec(backend.service, backend.namespace or "default", kind)
+    vendor, prefix = vendor_of(backend)
+    return StubSpec(backend.service, backend.namespace or "default", kind, vendor, prefix)
 
 
 def choose(
@@ -183,6 +185,10 @@ def redirect_backends(
 
 def _redirect(backend: Backend, endpoint: Endpoint, stub: bool) -> Backend:
     made = msgspec.structs.replace(backend, groups=(EndpointGroup(endpoints=(endpoint,)),), stub=stub, dynamic=False)
+    if made.provider is not None and made.provider.forward_proxy:
+        # What is on this machine is not reached through a proxy.
+        provider = msgspec.structs.replace(made.provider, forward_proxy="")
+        made = msgspec.structs.replace(made, provider=provider)
     if not stub:
         return made
     # A stub speaks plain HTTP, and answers no health check of the real service.

@@ -11,13 +11,19 @@ from anygate.manifests.yaml import SIZE_LIMIT
 
 
 class Inputs:
-    """The paths of a run. Standard input is read when this is made and remembered, for it cannot be read twice."""
+    """The paths of a run, or manifests `made` otherwise, which never change.
 
-    def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None) -> None:
+    Standard input is read when this is made and remembered, for it cannot be read twice.
+    """
+
+    def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None, made: Sequence[SourceFile] = ()) -> None:
         self.paths = tuple(paths)
+        self._made = tuple(made)
         self._files = FileCache()
         self._typed = stdin.read(SIZE_LIMIT + 1) if stdin is not None and "-" in paths else b""
 
     def load(self, report: Report) -> tuple[SourceFile, ...]:
         """Everything as it is now; raises EnvironmentProblem for a path that is not there."""
-        return load_sources(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._files)
+        if not self.paths:
+            return self._made
+        return self._made + load_sources(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._files)

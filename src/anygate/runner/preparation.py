@@ -3,12 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from anygate.compiler import CompileCache, Read, build_snapshot, read_sources
 from anygate.diagnostics import Diagnostic, Report, Severity, SourceFile
+from anygate.envoy.placement import Placement
+from anygate.envoy.recording import Tracing
 from anygate.envoy.snapshot import Snapshot
 from anygate.model import Backend, Model
+from anygate.runner.companions import CompanionOptions, Sockets
 from anygate.runner.destinations import (
     Destination,
     Reachability,
@@ -36,6 +39,15 @@ class RunOptions:
     port_offset: int = 0
     access_log: str = ""
     concurrency: int = 2
+    companions: CompanionOptions = field(default_factory=CompanionOptions)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What Envoy finds beside it: its companions, and the folder of files with keys."""
+
+    sockets: Sockets = field(default_factory=Sockets)
+    credentials: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,12 @@ class Preparation:
         return await asyncio.to_thread(read_sources, sources, report, self._cache)
 
     async def prepare(
-        self, read: Read, report: Report, stubs: StubSet, keep: frozenset[StubSpec] = frozenset()
+        self,
+        read: Read,
+        report: Report,
+        stubs: StubSet,
+        surroundings: Surroundings,
+        keep: frozenset[StubSpec] = frozenset(),
     ) -> Served:
         """Decide where everything is, start the stubs it takes beside those to `keep`, and build the resources."""
         options = self._options
@@ -75,6 +92,7 @@ class Preparation:
             reachable = await self._reachability.check(read.model.backends)
         chosen = choose(read.model, options.stubs, options.resolutions, reachable)
         placement, placed = place(read.model, options.address, options.port_offset, options.access_log)
+        placement = _surround(placement, surroundings, Tracing() if options.companions.otlp else None)
         plain = [backend for backend in read.model.backends if not backend.members]
         wanted = frozenset(stub_of(backend) for backend in plain if chosen[backend.name].kind == "stub")
         addresses = await stubs.ensure(wanted | keep)
@@ -92,6 +110,19 @@ class Preparation:
         """What `--resolve` says of backends that there are not."""
         used = {find_resolution(backend, self._options.resolutions) for backend in model.backends}
         return [one for one in self._options.resolutions if one not in used]
+
+
+def _surround(placement: Placement, surroundings: Surroundings, tracing: Tracing | None) -> Placement:
+    sockets = surroundings.sockets
+    return replace(
+        placement,
+        egress=sockets.egress,
+        adapters=sockets.adapters,
+        services=sockets.services,
+        mcp=sockets.mcp,
+        credentials=surroundings.credentials,
+        tracing=tracing,
+    )
 
 
 def count_errors(diagnostics: Sequence[Diagnostic]) -> Counter[tuple[object, ...]]:

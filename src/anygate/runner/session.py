@@ -5,21 +5,27 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 
+from anygate.compiler import Read
 from anygate.diagnostics import Diagnostic, Report, Rule, Severity, SourceFile
+from anygate.envoy.access_log import FLUSH
+from anygate.envoy.snapshot import Snapshot
 from anygate.errors import AnygateError, EnvironmentProblem
 from anygate.proxy.bootstrap import build_bootstrap
 from anygate.proxy.envoy import Change, Crashed, LocalEnvoy, Options
 from anygate.proxy.log import LogLine
 from anygate.proxy.ports import Port, check_ports, parse_bind_failures
 from anygate.proxy.run_folder import RunFolder
+from anygate.runner.companions import Companions
 from anygate.runner.culprits import report_refusal
 from anygate.runner.inputs import Inputs
+from anygate.runner.keys import Keys
 from anygate.runner.open_files import raise_open_files
 from anygate.runner.placing import Placed
-from anygate.runner.preparation import Preparation, RunOptions, Served, count_errors, find_new
+from anygate.runner.preparation import Preparation, RunOptions, Served, Surroundings, count_errors, find_new
+from anygate.runner.retired import Retired
 from anygate.runner.table import Table, render_changes
 from anygate.runner.watching import watch_paths
-from anygate.stubs import RequestRecord, StubSet
+from anygate.stubs import RequestRecord, StubSet, StubSpec
 from anygate.xds.messages import Nacked
 from anygate.xds.server import AdsServer
 
@@ -70,7 +76,11 @@ class Session:
         self._seen: object = None
         self._stop = asyncio.Event()
         self._server: AdsServer
+        self._companions: Companions
+        self._keys: Keys
         self._settling: asyncio.Task[None] | None = None
+        self._is_published = False
+        self._retired = Retired(self._republish)
 
     @property
     def is_stopping(self) -> bool:
@@ -95,22 +105,48 @@ class Session:
             return 1
         async with AsyncExitStack() as stack:
             self.folder = stack.enter_context(RunFolder())
-            self.stubs = StubSet(self.folder.path, on_request=self._tell.on_request)
+            self.stubs = StubSet(self.folder.path, on_request=self._tell.on_request, is_open=True)
             # When Envoy has ended nobody waits for an answer any more.
             stack.push_async_callback(self.stubs.stop, deadline=0.0)
             self._server = AdsServer()
             await self._server.start(f"unix:{self.folder.xds_socket}")
             stack.push_async_callback(self._server.stop)
+            self._companions = Companions(self.folder, self._options.companions, self._tell.on_word)
+            stack.push_async_callback(self._companions.stop)
+            self._keys = Keys(self.folder.credentials, self._republish, self._tell.on_findings, self._tell.on_word)
+            stack.push_async_callback(self._keys.stop)
             with self._tell.on_step("preparing backends"):
-                self._served = await self._preparation.prepare(read, report, self.stubs)
+                self._served = await self._prepare(read, report)
             self._tell.on_findings(self._served.diagnostics)
             self._tell_unused_resolutions()
             _check_free(self._served.placed)
+            with self._tell.on_step("fetching credentials"):
+                await self._keys.follow(self._served.model, read.manifests.sources)
             envoy = self._make_envoy(self.folder)
             stack.push_async_callback(self._stop_envoy, envoy)
             if await self._until_stopped(self._start(envoy)):
                 await self._until_stopped(self._follow())
         return 0
+
+    async def _prepare(self, read: Read, report: Report, keep: frozenset[StubSpec] = frozenset()) -> Served:
+        """Have everything ready that Envoy finds behind what it is going to be given."""
+        sockets = await self._companions.ensure(read.model)
+        assert self.folder is not None
+        surroundings = Surroundings(sockets, str(self.folder.credentials))
+        return await self._preparation.prepare(read, report, self.stubs, surroundings, keep)
+
+    def _publish(self, served: Served) -> int:
+        self._served = served
+        self._is_published = True
+        return self._server.publish(self._complete(served.snapshot))
+
+    def _republish(self) -> None:
+        """Give Envoy what it has, with the tokens that there are now and without what is over."""
+        if self._is_published:
+            self._server.publish(self._complete(self._served.snapshot))
+
+    def _complete(self, snapshot: Snapshot) -> Snapshot:
+        return self._retired.add_to(self._keys.add_to(snapshot))
 
     def _make_envoy(self, folder: RunFolder) -> LocalEnvoy:
         bootstrap = build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket)
@@ -121,15 +157,16 @@ class Session:
         return LocalEnvoy(folder, bootstrap, options=options, on_change=self._on_change, on_log=self._on_log)
 
     async def _stop_envoy(self, envoy: LocalEnvoy) -> None:
+        self._retired.stop()
         if self._settling is not None:
             self._settling.cancel()
         with self._tell.on_step("finishing requests in flight, Ctrl-C again ends them"):
-            await envoy.stop()
+            await envoy.stop(2 * FLUSH.total_seconds() if self._companions.sockets.services else 0.0)
 
     async def _start(self, envoy: LocalEnvoy) -> None:
         with self._tell.on_step("starting Envoy"):
             await envoy.start()
-            number = self._server.publish(self._served.snapshot)
+            number = self._publish(self._served)
             await envoy.ready()
             refusals = await self._refusals(number)
         taken = [str(failure) for refusal in refusals for failure in parse_bind_failures(refusal.message)]
@@ -167,16 +204,18 @@ class Session:
             self._hold(report.diagnostics)
             return
         old = self._served
-        served = await self._preparation.prepare(read, report, self.stubs, keep=old.stubs)
+        served = await self._prepare(read, report, keep=old.stubs)
         if count_errors(served.diagnostics) - count_errors(old.diagnostics):
             self._hold(served.diagnostics)
             return
         bound = {one.socket for one in old.placed}
         _check_free([one for one in served.placed if one.socket not in bound])
+        # Not before it is certain that this is served: credentials of what is not asked for any more are taken back.
+        await self._keys.follow(served.model, read.manifests.sources)
         if self._settling is not None:
             self._settling.cancel()
-        number = self._server.publish(served.snapshot)
-        self._served = served
+        self._retired.add(old.model, old.snapshot, served.snapshot)
+        number = self._publish(served)
         self._settling = asyncio.create_task(self._settle(number, served, old))
 
     async def _settle(self, number: int, served: Served, old: Served) -> None:

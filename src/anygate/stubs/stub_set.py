@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from anygate.stubs.mcp import MCP
 from anygate.stubs.request_log import RequestRecord
 from anygate.stubs.stub import Address, EchoStub, Kind
 from anygate.stubs.vendor import Vendor
@@ -28,7 +29,7 @@ class StubSpec:
     service: str
     namespace: str
     kind: Kind = "http"
-    vendor: Vendor | Literal[""] = ""  # the LLM provider that it plays; an echo if none
+    vendor: Vendor | Literal["", "mcp"] = ""  # the LLM provider that it plays, or an MCP server; an echo if none
     prefix: str = ""  # the root of the provider's paths, where it is not the vendor's own
 
 
@@ -115,6 +116,8 @@ class StubSet:
     def _make(self, spec: StubSpec) -> EchoStub:
         if not spec.vendor:
             return EchoStub(spec.service, spec.namespace, spec.kind, on_request=self._on_request)
+        if spec.vendor == "mcp":
+            return EchoStub(spec.service, spec.namespace, on_request=self._on_request, kind="http", answerer=MCP)
         # Imported late: the providers' many wire formats are not for a run without any.
         from anygate.stubs.providers import ProviderStub
 

@@ -19,6 +19,8 @@ TEMPLATES = [one for dialect in DIALECTS for one in dialect.templates]
 WEB = "gateway web"
 SHOP = "service shop"
 ROUTE = "httproute shop"
+AI_ROUTE = "aigatewayroute chat"
+OPENAI = "aiservicebackend openai"
 
 COMPLETE_SETS = [
     ("gatewayclass envoy",),
@@ -48,6 +50,19 @@ COMPLETE_SETS = [
     (WEB, ROUTE, SHOP, "securitypolicy login --route shop --with basic --with cors --with authorization"),
     *((f"httproutefilter answer{part}",) for part in ("", " --with rewrite", " --with credential")),
     ("service null --address 10.0.0.1 -n on",),
+    ("aiservicebackend openai",),
+    *((f"aiservicebackend openai --with {part}",) for part in ("anthropic", "azure", "bedrock", "vertex", "cohere")),
+    *(
+        ("aiservicebackend openai -n ai", f"backendsecuritypolicy openai --with {part} -n ai")
+        for part in ("api-key", "anthropic", "azure", "aws", "gcp")
+    ),
+    (WEB, AI_ROUTE, OPENAI, "backendsecuritypolicy openai"),
+    (WEB, f"{AI_ROUTE} --with buffer --with weights", OPENAI, "aiservicebackend openai-2"),
+    (WEB, f"{AI_ROUTE} --with buffer --with failover", OPENAI, "aiservicebackend openai-spare"),
+    (WEB, f"{AI_ROUTE} --with buffer --with catch-all --timeout 10m --hostname *.example.com", OPENAI),
+    (WEB, f"{AI_ROUTE} --with buffer --with override", OPENAI),
+    (WEB, f"{AI_ROUTE} --model o3 --backend azure --override my-deployment", "aiservicebackend azure --with azure"),
+    ("gateway web -n ai", f"{AI_ROUTE} --with buffer --with pool -n ai", f"{OPENAI} -n ai"),
 ]
 
 
@@ -65,7 +80,8 @@ def fail(capsys: pytest.CaptureFixture[str], words: str) -> str:
 
 def find_mistakes(text: str) -> list[Diagnostic]:
     found = compile_sources([SourceFile("in.yaml", text)]).diagnostics
-    return [one for one in found if one.rule != "no-endpoints"]
+    # What only a cluster has is noted and no mistake.
+    return [one for one in found if one.rule not in ("no-endpoints", "ai-no-picker")]
 
 
 @pytest.mark.parametrize("words", COMPLETE_SETS, ids=" + ".join)
@@ -89,6 +105,7 @@ def test_commented_fields_are_valid_too(template, capsys: pytest.CaptureFixture[
     text = make(capsys, [template.kind, "shop"])
     bare = "\n".join(_uncomment(line) for line in text.splitlines())
     allowed = {"backend-not-found", "parent-not-found", "policy-target-not-found"}
+    allowed |= {"ai-backend-not-found", "ai-policy-target-not-found"}
     if template.kind in ("Backend", "BackendTLSPolicy"):
         allowed.add("invalid-value")  # some comments show alternatives
     assert {one.rule for one in find_mistakes(bare)} <= allowed, bare
@@ -138,6 +155,8 @@ def test_unknown_kind() -> None:
         ("securitypolicy s --with jwtt", 'kind SecurityPolicy has no part "jwtt"\nhint: did you mean "jwt"?'),
         ("httproute s --with jwt", "--with has no meaning for kind HTTPRoute"),
         ("httproute s --https", "--https has no meaning for kind HTTPRoute"),
+        ("httproute s --model gpt-4o", "--model has no meaning for kind HTTPRoute"),
+        ("aigatewayroute a --timeout 5", '--timeout "5" is not a duration'),
         ("httproute s --nonsense", "unknown option"),
     ],
 )
@@ -148,7 +167,7 @@ def test_wrong_usage(words: str, said: str, capsys: pytest.CaptureFixture[str]) 
 def test_lists_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [one.kind for one in TEMPLATES]
+    assert [line.split()[0] for line in lines] == [*(one.kind for one in TEMPLATES), "Stack"]
 
 
 def test_writes_a_new_file_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import msgspec
 
@@ -16,27 +15,13 @@ from anygate.dialects.gateway_api.connections import (
 from anygate.dialects.gateway_api.context import origin
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backendtrafficpolicy import BackendTrafficPolicySpec
 from anygate.dialects.gateway_api.kinds.envoy_gateway.fault import FaultInjection
-from anygate.dialects.gateway_api.kinds.envoy_gateway.rate_limit import (
-    RateLimitRule,
-    RateLimitSelectCondition,
-)
+from anygate.dialects.gateway_api.rate_limits import find_unread_limits, read_rate_limit
 from anygate.manifests.object import Manifest
 from anygate.model.backend import Connection
-from anygate.model.limits import Faults, LimitRule, LimitSelector, RateLimit
-from anygate.model.match import PathMatch, ValueMatch
+from anygate.model.limits import Faults, RateLimit
 from anygate.model.origin import Origin
 from anygate.model.retry import Retry
 from anygate.model.route import HashPolicy, Timeouts
-
-_UNITS = {
-    "Second": timedelta(seconds=1),
-    "Minute": timedelta(minutes=1),
-    "Hour": timedelta(hours=1),
-    "Day": timedelta(days=1),
-    "Month": timedelta(days=30),
-    "Year": timedelta(days=365),
-}
-_PATHS = {"Exact": "exact", "PathPrefix": "prefix", "RegularExpression": "regex"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +57,7 @@ def read_traffic(manifest: Manifest, spec: BackendTrafficPolicySpec, label: str)
         ),
         retry=read_retry(spec.retry, origin(manifest, ("spec", "retry"))) if spec.retry else None,
         faults=_read_faults(spec.fault_injection, here) if spec.fault_injection else None,
-        rate_limit=_read_rate_limit(manifest, spec),
+        rate_limit=read_rate_limit(manifest, spec.rate_limit) if spec.rate_limit else None,
         hash_policies=read_hash_policies(balancer.consistent_hash if balancer else None),
         request_buffer=spec.request_buffer.limit if spec.request_buffer else None,
         upgrades=tuple(one.type.lower() for one in spec.http_upgrade)
@@ -92,77 +77,11 @@ def _read_faults(found: FaultInjection, here: Origin) -> Faults:
     )
 
 
-def _read_rate_limit(manifest: Manifest, spec: BackendTrafficPolicySpec) -> RateLimit | None:
-    """Local limits. Global ones need the rate-limit service, which `find_unread_traffic_fields` says is absent."""
-    if spec.rate_limit is None or spec.rate_limit.local is None:
-        return None
-    base: FieldPath = ("spec", "rateLimit", "local", "rules")
-    rules = spec.rate_limit.local.rules
-    return RateLimit(
-        origin=origin(manifest, ("spec", "rateLimit")),
-        scope="local",
-        rules=tuple(
-            _read_rule(manifest, rule, (*base, number))
-            for number, rule in enumerate(rules)
-            if not any(True for one in rule.client_selectors for _ in _unreadable(one))
-        ),
-    )
-
-
-def _unreadable(found: RateLimitSelectCondition) -> Iterator[tuple[str, str]]:
-    """The conditions that cannot be had; without one of them a limit would count other requests."""
-    if found.query_params:
-        yield "queryParams", "a limit by query parameter"
-    if any(one.invert for one in found.methods or ()):
-        yield "methods", "a limit for all methods but some"
-    if found.path is not None and found.path.invert:
-        yield "path", "a limit for all paths but some"
-    if found.source_cidr is not None and found.source_cidr.invert:
-        yield "sourceCIDR", "a limit for all addresses but some"
-
-
-def _read_rule(manifest: Manifest, rule: RateLimitRule, path: FieldPath) -> LimitRule:
-    return LimitRule(
-        origin=origin(manifest, path),
-        requests=rule.limit.requests,
-        unit=_UNITS[rule.limit.unit],
-        selectors=tuple(_read_selector(one) for one in rule.client_selectors),
-        shadow=rule.shadow_mode,
-    )
-
-
-def _read_selector(found: RateLimitSelectCondition) -> LimitSelector:
-    headers = found.headers or ()
-    source = found.source_cidr
-    return LimitSelector(
-        headers=tuple(
-            ValueMatch(
-                name=one.name.lower(),
-                kind="exact" if one.type == "Exact" else "regex",
-                value=one.value or "",
-                invert=one.invert,
-            )
-            for one in headers
-            if one.type != "Distinct"
-        ),
-        distinct_headers=tuple(one.name.lower() for one in headers if one.type == "Distinct"),
-        methods=tuple(one.value for one in found.methods or ()),
-        path=PathMatch(kind=_PATHS[found.path.type], value=found.path.value) if found.path else None,  # type: ignore[arg-type]
-        cidr=source.value if source else "",
-        distinct_addresses=source is not None and source.type == "Distinct",
-    )
-
-
 def find_unread_traffic_fields(spec: BackendTrafficPolicySpec) -> Iterator[tuple[FieldPath, str]]:
     """Fields of the policy that have no effect here, each with a sentence."""
     for path, text in find_unread_settings(spec):
         yield ("spec", *path), text
-    if spec.rate_limit is not None and spec.rate_limit.global_ is not None:
-        yield (
-            ("spec", "rateLimit", "global"),
-            "global rate limits need a rate-limit service, which is not run yet",
-        )
-    yield from _find_unread_limits(spec)
+    yield from find_unread_limits(spec.rate_limit)
     for number, upgrade in enumerate(spec.http_upgrade or ()):
         if upgrade.connect is not None:
             yield ("spec", "httpUpgrade", number, "connect"), "CONNECT is passed on to the backend"
@@ -180,23 +99,6 @@ def find_unread_traffic_fields(spec: BackendTrafficPolicySpec) -> Iterator[tuple
             yield ("spec", name), f"{name} has no effect here"
     if spec.routing_type == "Service":
         yield ("spec", "routingType"), "requests always go to endpoints"
-
-
-def _find_unread_limits(spec: BackendTrafficPolicySpec) -> Iterator[tuple[FieldPath, str]]:
-    local = spec.rate_limit.local.rules if spec.rate_limit and spec.rate_limit.local else ()
-    for number, rule in enumerate(local):
-        at: FieldPath = ("spec", "rateLimit", "local", "rules", number)
-        for name, value in (
-            ("cost", rule.cost),
-            ("shared", rule.shared),
-            ("xRateLimitHeaders", rule.x_rate_limit_headers),
-        ):
-            if value:
-                yield (*at, name), f"{name} has no effect on local limits here"
-        for place, one in enumerate(rule.client_selectors):
-            for name, text in _unreadable(one):
-                path = (*at, "clientSelectors", place, name)
-                yield path, f"{text} is not supported; this rule is left out"
 
 
 def merge_effects(rule: TrafficEffect, own: Timeouts, own_retry: Retry | None) -> tuple[Timeouts, Retry | None]:

@@ -112,12 +112,14 @@ class Backends:
 
         `protocol` overrides what the Service says: `http2` for gRPC routes, `tcp` and `udp` for streams.
         """
-        return self.resolve_wanted(want(reference, source, protocol), source)
+        return self.resolve_wanted(want(reference, source, protocol))
 
-    def resolve_wanted(self, wanted: "Wanted", source: ObjectRef) -> Resolved | Fault:
+    def resolve_wanted(self, wanted: "Wanted") -> Resolved | Fault:
         """Resolve what a reference wants, which does not change as long as the reference does not."""
         found = self._known.get(wanted)
         if found is None:
+            # Whether a reference may leave its namespace depends on the kind and the namespace that it is made in.
+            source = ObjectRef(wanted.group, wanted.kind, wanted.namespace, "")
             found = self._known[wanted] = self._resolve(wanted.target, wanted.port, source, wanted.protocol)
         return found
 

@@ -73,7 +73,13 @@ class Context:
     ) -> Diagnostic:
         """Report a finding at a field of an object."""
         return self.report.add(
-            rule, message, manifest.span(path), path=path, object=manifest.ref, hint=hint, related=related
+            rule,
+            message,
+            manifest.span(path),
+            path=manifest.written_path(path),
+            object=manifest.written,
+            hint=hint,
+            related=related,
         )
 
     def refuse(self, section: Section, condition: str, fault: Fault, manifest: Manifest, path: FieldPath = ()) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from anygate.diagnostics import FieldPath, ObjectRef
+from anygate.dialects.derived import DerivedBackendRef, LostReference
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends, Resolved, Wanted, want
 from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, oldest_first, origin
@@ -109,26 +110,32 @@ def _resolve(context: Context, item: Kind, backends: Backends) -> Outcomes:
         # The item is stored too, so that its id stays taken.
         found = (tuple(_list_wanted(item, source)), item)
         context.cache.put(key, found)
-    listed: tuple[tuple[FieldPath, Any, Wanted | None], ...] = found[0]
+    listed: tuple[tuple[FieldPath, Any, Wanted | LostReference | None], ...] = found[0]
     outcomes: Outcomes = {}
     for path, reference, wanted in listed:
+        if isinstance(wanted, LostReference):
+            outcomes[path] = Fault(wanted.rule, "BackendNotFound", wanted.message, wanted.hint)
+            continue
         if wanted is None:
             extension = find_extension(context, reference, source.namespace)
             outcomes[path] = read_extension(context, backends, extension) if isinstance(extension, Kind) else extension
             continue
         if context.tracks_backends:
             context.note_reach(source, wanted.target)
-        outcome = backends.resolve_wanted(wanted, source)
+        outcome = backends.resolve_wanted(wanted)
         outcomes[path] = outcome.backend if isinstance(outcome, Resolved) else outcome
     return outcomes
 
 
-def _list_wanted(item: Kind, source: ObjectRef) -> Iterator[tuple[FieldPath, Any, Wanted | None]]:
+def _list_wanted(item: Kind, source: ObjectRef) -> Iterator[tuple[FieldPath, Any, Wanted | LostReference | None]]:
     """Every reference of a route with what it wants; None for those that name a filter."""
     protocol = "http2" if source.kind == "GRPCRoute" else ""
     for path, reference in _references(item):
         if path[-1] == "extensionRef":
             yield path, reference, None
+        elif isinstance(reference, DerivedBackendRef):
+            # The objects through which a derived route refers to its backends make the references.
+            yield path, reference, reference.lost or want(reference, reference.owner or source, protocol)
         else:
             yield path, reference, want(reference, source, "http2" if _is_grpc_auth(item, path) else protocol)
 

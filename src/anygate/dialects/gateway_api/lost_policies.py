@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, GATEWAY_API_X, Context
-from anygate.dialects.gateway_api.policy_targets import ROUTE_KINDS
+from anygate.dialects.gateway_api.kinds.envoy_gateway.targets import ALIASES
+from anygate.dialects.gateway_api.policy_targets import ROUTE_KINDS, find_alias
 from anygate.manifests.object import Manifest
 
 _BACKENDS = frozenset((("", "Service"), (ENVOY_GATEWAY, "Backend")))
 _TARGETS = _BACKENDS | {
     (GATEWAY_API_X, "XListenerSet"),
     *((GATEWAY_API, kind) for kind in ("Gateway", "ListenerSet", *ROUTE_KINDS)),
+    *ALIASES,
 }
 
 
@@ -51,7 +53,7 @@ def _named_target(given: object, manifest: Manifest) -> ObjectRef | None:
         return None
     if (group, kind) not in _TARGETS or not 0 < len(name) <= 253 or not name.isprintable():
         return None
-    return ObjectRef(group, kind, manifest.ref.namespace, name)
+    return find_alias(ObjectRef(group, kind, manifest.ref.namespace, name))
 
 
 def _possible_targets(context: Context, kind: str, namespace: str) -> list[ObjectRef]:

@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Iterator
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 from anygate.dialects.gateway_api.backends import Backends
 from anygate.dialects.gateway_api.context import Context, Fault, origin
@@ -15,6 +14,7 @@ from anygate.manifests.sensitive import Sensitive
 from anygate.model.match import ValueMatch
 from anygate.model.security import Oidc
 from anygate.model.tls import Opaque
+from anygate.urls import split_url
 
 _HOW = {"Exact": "exact", "Prefix": "prefix", "Suffix": "suffix", "RegularExpression": "regex"}
 
@@ -106,7 +106,7 @@ def _derive_hmac(context: Context, manifest: Manifest, client_secret: str) -> st
 
 def _path_of(url: str) -> str:
     after = url.split("://", 1)[-1]
-    return "/" + after.split("/", 1)[1] if "/" in after else urlsplit(url).path or "/oauth2/callback"
+    return "/" + after.split("/", 1)[1] if "/" in after else split_url(url).path or "/oauth2/callback"
 
 
 def _deny_matches(found: OIDC) -> Iterator[ValueMatch]:

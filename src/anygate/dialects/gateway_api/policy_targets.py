@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from anygate.diagnostics import FieldPath, ObjectRef
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context
 from anygate.dialects.gateway_api.findings import NOT_HONOURED, POLICY_TARGET_NOT_FOUND
-from anygate.dialects.gateway_api.kinds.envoy_gateway.targets import PolicyTargets, TargetSelector
+from anygate.dialects.gateway_api.kinds.envoy_gateway.targets import ALIASES, PolicyTargets, TargetSelector
 from anygate.dialects.gateway_api.namespaces import allows_namespace
 from anygate.manifests.grants import is_granted
 from anygate.manifests.kind import Kind
@@ -28,10 +28,10 @@ def find_targets(context: Context, item: Kind) -> Iterator[PolicyTarget]:
     namespace = item.namespace
     if spec.target_ref is not None:
         one = spec.target_ref
-        ref = ObjectRef(one.group, one.kind, namespace, one.name)
+        ref = find_alias(ObjectRef(one.group, one.kind, namespace, one.name))
         yield PolicyTarget(ref, one.section_name or "", ("spec", "targetRef"))
     for number, one in enumerate(spec.target_refs):
-        ref = ObjectRef(one.group, one.kind, namespace, one.name)
+        ref = find_alias(ObjectRef(one.group, one.kind, namespace, one.name))
         yield PolicyTarget(ref, one.section_name or "", ("spec", "targetRefs", number))
     for number, selector in enumerate(spec.target_selectors):
         path: FieldPath = ("spec", "targetSelectors", number)
@@ -39,7 +39,13 @@ def find_targets(context: Context, item: Kind) -> Iterator[PolicyTarget]:
         if not found:
             text = f"no {selector.kind} that may be targeted is selected"
             context.add(POLICY_TARGET_NOT_FOUND, text, item.manifest, path)
-        yield from (PolicyTarget(ref, "", path) for ref in found)
+        yield from (PolicyTarget(find_alias(ref), "", path) for ref in found)
+
+
+def find_alias(ref: ObjectRef) -> ObjectRef:
+    """The object that takes a target's place: the HTTPRoute that a route of another kind becomes, or the target."""
+    kind = ALIASES.get((ref.group, ref.kind))
+    return ObjectRef(GATEWAY_API, kind, ref.namespace, ref.name) if kind else ref
 
 
 def _selected(context: Context, selector: TargetSelector, own: str) -> list[ObjectRef]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +22,7 @@ from anygate.manifests.sensitive import Sensitive
 from anygate.model.backend import Backend, Endpoint, EndpointGroup
 from anygate.model.security import Jwt, JwtProvider
 from anygate.model.tls import ClientTls, NameMatch, Opaque
+from anygate.urls import split_url
 
 
 def _find_secret(context: Context, manifest: Manifest, reference: SecretObjectReference) -> Secret | Fault:
@@ -117,7 +117,7 @@ def find_unread_service_fields(service: BackendCluster, at: FieldPath) -> Iterat
 
 def register_url(context: Context, manifest: Manifest, url: str) -> str | Fault:
     """A backend for the host of a URL, with TLS for https, verified by the machine's authorities."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return Fault(UNSUPPORTED, "Invalid", f"{url} is not an http or https URL")
     port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from anygate.diagnostics import ObjectRef
+from anygate.dialects.derived import DerivedRoute
 from anygate.dialects.gateway_api.backend_policy import BackendPolicies
 from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault
 from anygate.dialects.gateway_api.effects import Effects
@@ -56,6 +57,9 @@ class Specialiser:
             return rule
         item = self._context.index.get(*ref)
         assert item is not None
+        if isinstance(item, DerivedRoute):
+            # Its backends differ in more than their endpoints, and who derived it gives them their order.
+            return rule
         path = ("spec", "rules", number)
         if rule.session is not None and rule.session.kind == "cookie":
             name = self._own_cookie(rule.session, route, rule)

@@ -76,18 +76,20 @@ class RateLimitSelectCondition(Node):
         return self
 
 
-class RateLimitValue(Node):
-    """Requests, or units of cost, per unit of time."""
-
-    requests: int = Field(ge=0)
-    unit: Literal["Second", "Minute", "Hour", "Day", "Month", "Year"]
-
-
 class RateLimitCostMetadata(Node):
-    """Where the cost stands in the request's dynamic metadata."""
+    """Where a number stands in the request's dynamic metadata."""
 
     namespace: str
     key: str
+
+
+class RateLimitValue(Node):
+    """Requests, or units of cost, per unit of time; `from_metadata` may say otherwise for a request."""
+
+    requests: int = Field(ge=0)
+    unit: Literal["Second", "Minute", "Hour", "Day", "Month", "Year"]
+    # An object with `requests_per_unit` and `unit`; global limits only.
+    from_metadata: RateLimitCostMetadata | None = None
 
 
 class RateLimitCostSpecifier(Node):
@@ -150,6 +152,9 @@ class LocalRateLimit(Node):
             if rule.cost is not None and rule.cost.response is not None:
                 text = "a response cost is not supported for local limits"
                 found.add(text, index, "cost", "response", code="forbidden")
+            if rule.limit.from_metadata is not None:
+                text = "a limit from metadata is only supported for global limits"
+                found.add(text, index, "limit", "fromMetadata", code="forbidden")
         found.refuse()
         return rules
 

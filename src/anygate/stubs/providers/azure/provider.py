@@ -8,7 +8,7 @@ from anygate.stubs.providers.openai import audio, errors, models
 from anygate.stubs.providers.openai.chat import answer_chat
 from anygate.stubs.providers.openai.completions import answer_completion
 from anygate.stubs.providers.openai.embeddings import answer_embedding
-from anygate.stubs.providers.openai.images import answer_image
+from anygate.stubs.providers.openai.images import answer_edit, answer_image
 from anygate.stubs.providers.openai.provider import OpenAI
 from anygate.stubs.providers.openai.responses import answer_response, count_input
 from anygate.stubs.providers.outcome import Outcome, encode
@@ -21,6 +21,7 @@ _DEPLOYED: dict[str, Callable[[Call, str], Outcome]] = {
     "completions": answer_completion,
     "embeddings": answer_embedding,
     "images/generations": answer_image,
+    "images/edits": answer_edit,
     "audio/speech": lambda call, deployment: audio.answer_speech(call),
     "audio/transcriptions": audio.answer_transcription,
     "audio/translations": audio.answer_translation,

@@ -1,4 +1,4 @@
-"""Image generation: https://platform.openai.com/docs/api-reference/images/create."""
+"""Image generation and edits: https://platform.openai.com/docs/api-reference/images."""
 
 import base64
 import struct
@@ -13,6 +13,7 @@ from anygate.stubs.providers.fields import Fields, read_fields
 from anygate.stubs.providers.framing import SSE, SSE_GARBAGE, frame_event
 from anygate.stubs.providers.openai.chat import CREATED, refuse_unknown_model
 from anygate.stubs.providers.openai.errors import reject
+from anygate.stubs.providers.openai.multipart import read_form
 from anygate.stubs.providers.outcome import Json, Outcome, Stream, build_json
 from anygate.stubs.providers.tokens import ATTACHMENT_TOKENS, count_tokens
 
@@ -46,7 +47,25 @@ _DECODER = msgspec.json.Decoder(ImageRequest)
 
 def answer_image(call: Call, deployment: str | None = None) -> Outcome:
     """Answer `/images/generations` with one-pixel PNGs whose colour follows from the prompt."""
-    request = read_fields(call.body, _DECODER)
+    return _answer(call, read_fields(call.body, _DECODER), deployment)
+
+
+def answer_edit(call: Call, deployment: str | None = None) -> Outcome:
+    """Answer `/images/edits`, a form with one image or more, likewise."""
+    form = read_form(call.headers.get("content-type", ""), call.body)
+    if form is None:
+        raise reject("Could not parse multipart form")
+    if not form.files.keys() & {"image", "image[]", "image[0]"}:
+        raise reject("Missing required parameter: 'image'.", "image", "missing_required_parameter")
+    prompt = form.first("prompt")
+    if not prompt:
+        raise reject("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter")
+    kept = {name: form.first(name) for name in ("model", "size", "quality", "response_format")}
+    wanted = {"prompt": prompt, "stream": form.first("stream") == "true", **kept}
+    return _answer(call, msgspec.convert(wanted, ImageRequest), deployment)
+
+
+def _answer(call: Call, request: ImageRequest, deployment: str | None) -> Outcome:
     model = deployment or request.model or "dall-e-2"
     refuse_unknown_model(model)
     is_gpt = not model.startswith("dall-e")

@@ -8,7 +8,7 @@ from anygate.stubs.providers.openai import audio, errors, models
 from anygate.stubs.providers.openai.chat import answer_chat
 from anygate.stubs.providers.openai.completions import answer_completion
 from anygate.stubs.providers.openai.embeddings import answer_embedding
-from anygate.stubs.providers.openai.images import answer_image
+from anygate.stubs.providers.openai.images import answer_edit, answer_image
 from anygate.stubs.providers.openai.responses import answer_response, count_input
 from anygate.stubs.providers.provider import INVALID_KEY, Provider, Route
 from anygate.stubs.providers.rejection import Rejection
@@ -42,6 +42,7 @@ class OpenAI(Provider):
             ("POST", at("responses"), lambda call, _: answer_response(call, cache)),
             ("POST", at("responses/input_tokens"), lambda call, _: count_input(call)),
             ("POST", at("images/generations"), lambda call, _: answer_image(call)),
+            ("POST", at("images/edits"), lambda call, _: answer_edit(call)),
             ("POST", at("audio/speech"), lambda call, _: audio.answer_speech(call)),
             ("POST", at("audio/transcriptions"), lambda call, _: audio.answer_transcription(call)),
             ("POST", at("audio/translations"), lambda call, _: audio.answer_translation(call)),

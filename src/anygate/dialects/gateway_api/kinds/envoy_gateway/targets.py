@@ -15,6 +15,9 @@ from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
 from anygate.manifests.selector import LabelSelector
 
+ALIASES = {("aigateway.envoyproxy.io", "AIGatewayRoute"): "HTTPRoute"}
+"""Kinds that a policy may name instead of the HTTPRoute of the same name that they become."""
+
 
 class TargetSelectorNamespaces(Node):
     """Namespaces to look for targets in; other namespaces need a ReferenceGrant."""
@@ -65,6 +68,8 @@ class PolicyTargets(Node):
         return self
 
     def _check_target(self, found: Violations, group: str, kind: str, *at: str | int) -> None:
+        if ALIASES.get((group, kind)) in self.target_kinds:
+            return
         if group != GATEWAY_API_GROUP:
             found.add(f"must be {GATEWAY_API_GROUP}", *at, "group")
         elif kind not in self.target_kinds:
