@@ -163,7 +163,7 @@ def _show(sides: list[Side], stream: bool, connections: int, options: argparse.N
     loads: dict[str, list[Load]] = {side.name: [] for side in sides}
     for number in range(options.rounds + 1):
         for side in sides if number % 2 else reversed(sides):
-            load = _load(side, stream, connections, options.seconds if number else 1)
+            load = _load(side, stream, connections, options.seconds if number else 2)
             loads[side.name] += [load] if number else []
     plain = median([one.cpu for one in loads[sides[0].name]])
     rows = []

@@ -61,6 +61,8 @@ def _start_litellm(stack: ExitStack, folder: Path, target: int) -> list[Peer]:
     (folder / "litellm.config").write_text(_LITELLM.format(target=target))
     command = [str(programs / "litellm"), "--config", str(folder / "litellm.config"), "--port", str(port)]
     environment = {**os.environ, "LITELLM_LOG": "ERROR", "DISABLE_ADMIN_UI": "True"}
+    # It listens on the loopback address alone, and keys would be one more thing to measure.
+    environment["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
     process = subprocess.Popen(
         [*command, "--host", plain_envoy.LOOPBACK],
         stdout=subprocess.DEVNULL,

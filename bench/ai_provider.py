@@ -56,7 +56,7 @@ class Provider(asyncio.Protocol):
             self._stream = value == b"stream"
 
     def on_message_complete(self) -> None:
-        for part in _ANSWERS[_PATHS[self._path], self._stream]:
+        for part in _ANSWERS[_PATHS[self._path.partition(b"?")[0]], self._stream]:
             self._transport.write(part)
 
 
