@@ -11,14 +11,11 @@ from anygate.manifests.index import Index
 
 
 class AppMesh:
-    """The dialect's entry in the table of dialects. With `strict` it reads only what App Mesh's controller takes."""
+    """The dialect's entry in the table of dialects."""
 
     name = "app-mesh"
     kinds: Mapping[tuple[str, str], KindEntry] = KINDS
     templates: Sequence[Template] = ()
-
-    def __init__(self, strict: bool = False) -> None:
-        self.strict = strict
 
     def expand(self, index: Index, report: Report, cache: ReadCache) -> Expansion | None:
         """Nothing: every object is read as it is."""
@@ -26,7 +23,7 @@ class AppMesh:
 
     def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
         """Read every object of this dialect's kinds into the model."""
-        return read(index, report, cache, self.strict)
+        return read(index, report, cache)
 
 
 DIALECT = AppMesh()

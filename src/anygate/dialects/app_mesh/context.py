@@ -9,6 +9,7 @@ from anygate.dialects.app_mesh.findings import NAME_TAKEN
 from anygate.dialects.app_mesh.kinds import KINDS
 from anygate.dialects.app_mesh.kinds.values import GROUP, LEGACY_VERSIONS
 from anygate.dialects.app_mesh.normalise import is_refused, normalise
+from anygate.dialects.app_mesh.settings import Settings
 from anygate.dialects.app_mesh.status import Conditions
 from anygate.dialects.dialect import ReadCache
 from anygate.dialects.origins import origins_of
@@ -58,7 +59,7 @@ class Context:
     index: Index
     report: Report
     cache: ReadCache
-    strict: bool = False
+    settings: Settings = field(default_factory=Settings)
     conditions: Conditions = field(default_factory=Conditions)
     backends: dict[str, Backend] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
@@ -71,7 +72,9 @@ class Context:
     """The mesh of each member."""
 
     def __post_init__(self) -> None:
-        for _, kind in KINDS:
+        for group, kind in KINDS:
+            if group != GROUP:
+                continue
             self.members[kind] = []
             for item in self.index.all(GROUP, kind):
                 remarks = self._normalise(item)
@@ -87,11 +90,11 @@ class Context:
                     self.aws_names.setdefault((kind, name), []).append(member)
 
     def _normalise(self, item: Kind) -> tuple[Diagnostic, ...]:
-        key = ("mesh-normal", id(item), self.strict)
+        key = ("mesh-normal", id(item), self.settings.strict)
         found = self.cache.get(key)
         if found is None:
             # The item is stored too, so that its id stays taken.
-            found = (normalise(item, self.strict), item)
+            found = (normalise(item, self.settings.strict), item)
             self.cache.put(key, found)
         remarks: tuple[Diagnostic, ...] = found[0]
         return remarks
@@ -127,7 +130,7 @@ class Context:
 
     def list_refs(self) -> list[ObjectRef]:
         """Every object of this dialect."""
-        return [item.ref for group, kind in KINDS for item in self.index.all(group, kind)]
+        return [item.ref for group, kind in KINDS if group == GROUP for item in self.index.all(group, kind)]
 
 
 _OTHER = {

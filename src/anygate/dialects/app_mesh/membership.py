@@ -58,7 +58,7 @@ def _find_mesh(context: Context, member: Member) -> Member | Fault:
         return Fault(NO_OWNER, f"several meshes select the namespace {member.namespace}: {names}")
     known = _is_known(context, member.namespace)
     possible = [one for one in candidates if not known or one.spec.namespace_selector is None]
-    if len(possible) == 1 and not context.strict:
+    if len(possible) == 1 and not context.settings.strict:
         text = f"it is taken to belong to Mesh {possible[0].name}, the only one"
         context.note(ASSUMED_OWNER, text, member.kind)
         return possible[0]
@@ -80,7 +80,7 @@ def find_gateway(context: Context, member: Member) -> Member | Fault:
     known = _is_known(context, member.namespace)
     possible = [one for one in gateways if not known or one.spec.namespace_selector is None]
     possible = [one for one in possible if _selects_labels(one, member)]
-    if len(possible) == 1 and not context.strict:
+    if len(possible) == 1 and not context.settings.strict:
         text = f"it is taken to belong to VirtualGateway {possible[0].name}, the only one"
         context.note(ASSUMED_OWNER, text, member.kind)
         return possible[0]

@@ -37,7 +37,7 @@ def find_service(
     name = reference.virtual_service_name
     wanted = _Wanted(context, owner, "VirtualService", "virtualService", path, mesh)
     found = wanted.find(reference.virtual_service_ref, reference.virtual_service_arn, name, "virtualServiceName")
-    if not isinstance(found, Fault) or found.rule is not NOT_FOUND or not name or context.strict:
+    if not isinstance(found, Fault) or found.rule is not NOT_FOUND or not name or context.settings.strict:
         return found
     nodes = [one for one in context.all("VirtualNode") if context.meshes[one.ref] is mesh and _answers_to(one, name)]
     if len(nodes) != 1:

@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from anygate.compiler import compile_sources
+from anygate.compiler import compile_sources, read_sources
 from anygate.diagnostics import RULES, Report, SourceFile
-from anygate.dialects.app_mesh import AppMesh
 from anygate.dialects.app_mesh.examples import ALL, render_gateway, render_node, render_route, render_router
-from anygate.dialects.app_mesh.kinds import KINDS
-from anygate.dialects.dialect import ReadCache
-from anygate.manifests import parse_sources
-from anygate.manifests.index import Index
-from anygate.manifests.kind import read_kind
 
 TARGET = "action: {target: {virtualService: {virtualServiceRef: {name: items}}}}"
 TARGETS = "action: {weightedTargets: [{virtualNodeRef: {name: items}, weight: 1}]}"
@@ -80,18 +74,13 @@ def test_a_mistake_is_named_at_its_field(text: str, path: str, message: str) -> 
     assert any(path in one and message in one for one in found), found
 
 
+STRICT = "{apiVersion: anygate.dev/v1alpha1, kind: AppMeshSettings, metadata: {name: all}, spec: {mode: strict}}"
+
+
 def read_strictly(text: str) -> tuple[Any, list[str]]:
     report = Report()
-    kinds = []
-    for manifest in parse_sources([SourceFile("in.yaml", text)], report):
-        entry = KINDS.get((manifest.group, manifest.kind))
-        model = entry.resolve_model(manifest.version) if entry else None
-        assert model is not None
-        kind = read_kind(manifest, model, report)
-        assert kind is not None
-        kinds.append(kind)
-    reading = AppMesh(strict=True).read(Index(kinds), report, ReadCache())
-    return reading, [one.rule for one in report.diagnostics if one.severity == "error"]
+    found = read_sources([SourceFile("in.yaml", text), SourceFile("settings.yaml", STRICT)], report)
+    return found, [one.rule for one in report.diagnostics if one.severity == "error"]
 
 
 SHAPES = ("mesh-other-name", "mesh-other-shape", "mesh-explicit-owner", "mesh-route-object")

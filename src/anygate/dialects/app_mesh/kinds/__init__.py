@@ -6,6 +6,7 @@ from types import MappingProxyType
 from anygate.dialects.app_mesh.kinds.backendgroup import BackendGroup
 from anygate.dialects.app_mesh.kinds.gatewayroute import GatewayRoute
 from anygate.dialects.app_mesh.kinds.mesh import Mesh
+from anygate.dialects.app_mesh.kinds.settings import SETTINGS_GROUP, SETTINGS_VERSIONS, AppMeshSettings
 from anygate.dialects.app_mesh.kinds.values import GROUP, LEGACY_VERSIONS
 from anygate.dialects.app_mesh.kinds.virtualgateway import VirtualGateway
 from anygate.dialects.app_mesh.kinds.virtualnode import VirtualNode
@@ -27,6 +28,7 @@ KINDS: Mapping[tuple[str, str], KindEntry] = MappingProxyType(
         (GROUP, "BackendGroup"): KindEntry(BackendGroup, _NEW),
         # No cluster has it, but manuals do.
         (GROUP, "Route"): KindEntry(Route, _NEW),
+        (SETTINGS_GROUP, "AppMeshSettings"): KindEntry(AppMeshSettings, SETTINGS_VERSIONS, namespaced=False),
     }
 )
 """Every kind by API group and name."""

@@ -1,0 +1,73 @@
+"""What a plugin is to the reader: a name, the shape of its configuration, and what it makes of a rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from anygate.diagnostics import FieldPath, Rule
+from anygate.manifests.index import Index
+from anygate.manifests.kind import Kind, Node
+from anygate.model.backend import Backend
+from anygate.model.origin import Origin
+from anygate.model.route import HttpRule
+from anygate.model.tls import Secret
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a plugin cannot be honoured: a rule, a sentence, a hint, and the field of its `config` to blame."""
+
+    rule: Rule
+    message: str
+    hint: str = ""
+    path: FieldPath = ()
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """An ApisixConsumer: its id, such as `ns_name`, its credential by kind (`keyAuth`), and its plugins."""
+
+    id: str
+    names: tuple[str, ...]
+    kind: str
+    credential: Any
+    origin: Origin
+
+
+class Surroundings(Protocol):
+    """What a plugin may ask for and leave behind while a rule is read."""
+
+    index: Index
+    owner: Kind
+    """The object that the rule stands in."""
+    origin: Origin
+    """Where the plugin's entry was written."""
+    consumers: Sequence[Consumer]
+
+    def add_secret(self, secret: Secret) -> str:
+        """Keep a secret for the model and return its name."""
+        ...
+
+    def add_backend(self, backend: Backend) -> str:
+        """Keep a backend for the model and return its name."""
+        ...
+
+    def resolve_upstream(self, spec: Any, path: FieldPath) -> str | Refusal:
+        """The backend's name of an inline upstream (APISIX's own `{type, nodes, scheme, ...}`)."""
+        ...
+
+    def note(self, rule: Rule, message: str, path: FieldPath = (), hint: str = "") -> None:
+        """Report a finding at a field of the plugin's `config` that refuses nothing."""
+        ...
+
+
+class Plugin(Protocol):
+    """One plugin by APISIX's name. `is_guard` says that a route must answer 503 rather than run without it."""
+
+    name: str
+    config: type[Node]
+    is_guard: bool
+
+    def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule] | Refusal:
+        """The rule as the plugin makes it; several where it splits requests, the first that matches decides."""
+        ...
