@@ -139,6 +139,8 @@ def test_lines_and_metrics_agree_with_the_answers(tmp_path: Path) -> None:
     assert any('error_type="' in one for one in durations), durations
     assert "gen_ai_server_time_to_first_token_seconds_count" in page
     assert "gen_ai_client_token_usage" in page
+    adapted = [one for one in page.splitlines() if one.startswith("anygate_adapter_requests_total{")]
+    assert any('client="openai.chat",backend="Anthropic",outcome="answered"' in one for one in adapted), adapted
 
 
 def _counted(page: str) -> int:

@@ -15,13 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anygate.adapter.metrics import add_up
 from anygate.adapter.worker import BODY_LIMIT, bind, unbind
 from anygate.processes import Backoff, describe_exit, wait_unless
+from anygate.scraping import add_up, read_page
 
 _FIRST_DELAY = 0.05
 _TAIL = 20
-_SCRAPE = 2.0
+ADAPTER_SOCKETS = "adapter-*.sock"
+"""The sockets of workers in their folder, which also answer `GET /metrics`."""
 # A worker needs nothing that the user exported, least of all the keys of providers.
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TZ")
 
@@ -59,7 +60,7 @@ class AdapterPool:
         if self._workers:
             raise RuntimeError("the workers are started already")
         for number in range(count):
-            path = str(Path(folder) / f"adapter-{number}.sock")
+            path = str(Path(folder) / ADAPTER_SOCKETS.replace("*", str(number)))
             self._workers.append(_Supervised(path, str(egress), self._limit, self._on_end))
         await asyncio.gather(*(worker.start() for worker in self._workers))
         return self.sockets
@@ -71,7 +72,7 @@ class AdapterPool:
 
     async def read_metrics(self) -> str:
         """The counts of all workers together, as Prometheus text; one that does not answer is left out."""
-        found = await asyncio.gather(*(_scrape(path) for path in self.sockets))
+        found = await asyncio.gather(*(read_page(path) for path in self.sockets))
         return add_up([text for text in found if text])
 
 
@@ -173,18 +174,3 @@ class _Supervised:
             # Ctrl-C in a terminal goes to the whole group; the workers must outlive it to drain.
             process_group=0,
         )
-
-
-async def _scrape(path: str) -> str:
-    try:
-        async with asyncio.timeout(_SCRAPE):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                writer.write(b"GET /metrics HTTP/1.1\r\nhost: adapter\r\nconnection: close\r\n\r\n")
-                answer = await reader.read()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return ""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return body.decode() if head.startswith(b"HTTP/1.1 200 ") else ""

@@ -77,23 +77,3 @@ _PREFIX = "anygate_adapter_"
 def _describe(name: str, kind: str, sentence: str) -> tuple[str, str]:
     full = f"{_PREFIX}{name}" + ("_total" if kind == "counter" else "")
     return f"# HELP {full} {sentence}", f"# TYPE {full} {kind}"
-
-
-def add_up(texts: list[str]) -> str:
-    """The counts of several workers as one text: equal series are added."""
-    sums: dict[str, float] = {}
-    heads: dict[str, None] = {}
-    for text in texts:
-        for line in text.splitlines():
-            if line.startswith("#"):
-                heads.setdefault(line, None)
-            else:
-                series, _, value = line.rpartition(" ")
-                sums[series] = sums.get(series, 0) + float(value)
-    lines = []
-    for head in heads:
-        lines.append(head)
-        if head.startswith("# TYPE "):
-            name = head.split()[2]
-            lines += [f"{series} {value:.12g}" for series, value in sums.items() if series.partition("{")[0] == name]
-    return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from anygate.adapter.launch import AdapterPool, WorkerEnded
+from anygate.adapter.launch import ADAPTER_SOCKETS, AdapterPool, WorkerEnded
 from anygate.model import Model
 from anygate.model.route import Forward, HttpRule
 from anygate.proxy.run_folder import RunFolder
@@ -107,6 +107,7 @@ class Companions:
             yield from ("--usage", str(self._options.usage))
         if self._options.metrics_port:
             yield from ("--metrics-port", str(self._options.metrics_port))
+            yield from ("--others", str(self._folder.path / ADAPTER_SOCKETS))
         if self._options.otlp:
             yield from ("--otlp", self._options.otlp)
 

@@ -29,7 +29,8 @@ class Options:
     """What to serve. Without `usage` no usage is recorded; with `parent` the services end with that process.
 
     Usage is kept for `retention` days, or for good. `metrics` is the Unix socket, or the port of this machine, where
-    metrics are served. `otlp` is the root of the OTLP collector for spans, OTEL_EXPORTER_OTLP_ENDPOINT by default.
+    metrics are served, with those of the processes behind the sockets of the pattern `others`. `otlp` is the root of
+    the OTLP collector for spans, OTEL_EXPORTER_OTLP_ENDPOINT by default.
     """
 
     socket: Path
@@ -38,6 +39,7 @@ class Options:
     retention: int | None = None
     metrics: Path | int | None = None
     otlp: str = ""
+    others: str = ""
     parent: int | None = None
 
 
@@ -52,6 +54,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     where.add_argument("--metrics-port", type=int, dest="metrics")
     where.add_argument("--metrics-socket", type=Path, dest="metrics")
     parser.add_argument("--otlp", default="")
+    parser.add_argument("--others", default="")
     parser.add_argument("--parent", type=int)
     return Options(**vars(parser.parse_args(arguments)))
 
@@ -64,7 +67,7 @@ def make_services(options: Options, observation: Observation) -> list[Service]:
 def make_observation(options: Options) -> Observation:
     """Return what watches AI requests."""
     retention = timedelta(days=options.retention) if options.retention is not None else None
-    return Observation(Watched(options.usage, retention, options.metrics, options.otlp))
+    return Observation(Watched(options.usage, retention, options.metrics, options.otlp, options.others))
 
 
 async def run(options: Options) -> None:

@@ -8,16 +8,19 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
 https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
 """
 
+import asyncio
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from anygate.scraping import add_up, read_page
 from anygate.store.row import UsageRow
 
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
@@ -182,23 +185,28 @@ class Counters(Collector):
 
 
 class MetricsPage:
-    """Everything that is shown at `/metrics`: collectors of this process, and pages of others."""
+    """Everything that is shown at `/metrics`: collectors of this process, and the pages of others added up.
 
-    def __init__(self) -> None:
+    `others` is a pattern of Unix sockets such as `/run/worker-*.sock`: processes may come and go.
+    """
+
+    def __init__(self, others: str = "") -> None:
         self.registry = CollectorRegistry()
-        self._pages: list[Callable[[], bytes]] = []
+        self._others = others
 
     def add(self, collector: Collector) -> None:
         """Show the metrics of a collector, such as `Counters`."""
         self.registry.register(collector)
 
-    def add_page(self, read: Callable[[], bytes]) -> None:
-        """Show what another process exposes, in Prometheus's text format; its names must not be among ours."""
-        self._pages.append(read)
-
-    def render(self) -> bytes:
+    async def render(self) -> bytes:
         """The page in Prometheus's text format."""
-        return bytes(generate_latest(self.registry)) + b"".join(read() for read in self._pages)
+        pages = await asyncio.gather(*(read_page(path) for path in self._list_others()))
+        found = [page for page in pages if page]
+        return bytes(generate_latest(self.registry)) + (add_up(found).encode() if found else b"")
+
+    def _list_others(self) -> list[str]:
+        pattern = Path(self._others)
+        return sorted(map(str, pattern.parent.glob(pattern.name))) if self._others else []
 
 
 def _render_bound(bound: float) -> str:

@@ -43,14 +43,14 @@ class MetricsServer:
         try:
             async with asyncio.timeout(_PATIENCE):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._answer(head))
+                writer.write(await self._answer(head))
                 await writer.drain()
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
             pass  # whoever asked has gone, or never asked properly
         finally:
             writer.close()
 
-    def _answer(self, head: bytes) -> bytes:
+    async def _answer(self, head: bytes) -> bytes:
         asked = _Asked()
         parser = httptools.HttpRequestParser(asked)
         try:
@@ -61,7 +61,7 @@ class MetricsServer:
             return _render(400, b"not HTTP\n")
         if parser.get_method() != b"GET" or asked.url.partition(b"?")[0] != b"/metrics":
             return _render(404, b"ask for /metrics\n")
-        return _render(200, self._page.render())
+        return _render(200, await self._page.render())
 
 
 class _Asked:

@@ -14,19 +14,24 @@ from anygate.store.usage import UsageStore
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What to keep and show. Without `usage` nothing is kept; `metrics` is a socket, or a port of this machine."""
+    """What to keep and show. Without `usage` nothing is kept.
+
+    `metrics` is a socket, or a port of this machine, for a page that also has what the processes behind the sockets of
+    the pattern `others` count.
+    """
 
     usage: Path | None = None
     retention: timedelta | None = None
     metrics: Path | int | None = None
     otlp: str = ""
+    others: str = ""
 
 
 class Observation:
-    """The services that watch, and the page of metrics, to which others may add theirs."""
+    """The services that watch, and the page of metrics."""
 
     def __init__(self, watched: Watched) -> None:
-        self.page = MetricsPage()
+        self.page = MetricsPage(watched.others)
         self._watched = watched
         store = UsageStore(watched.usage) if watched.usage is not None else None
         metrics = GenAiMetrics()
