@@ -186,9 +186,9 @@ def _read_model(
 ) -> tuple[Model, list[Mapping[ObjectRef, Mapping[str, Any]]]]:
     """Every dialect's objects as one model, those included that a dialect derives for another."""
     expansions = [made for dialect in DIALECTS if (made := dialect.expand(index, report, cache)) is not None]
-    derived = [one for expansion in expansions for one in expansion.objects]
-    if derived:
-        index = index.extended(derived)
+    for expansion in expansions:
+        if expansion.objects or expansion.stand_ins:
+            index = index.extended(expansion.objects, expansion.stand_ins)
     readings = [dialect.read(index, report, cache) for dialect in DIALECTS]
     model = Model(
         gateways=tuple(one for reading in readings for one in reading.model.gateways),

@@ -92,6 +92,13 @@ class DerivedRoute(Kind):
     spec: DerivedRouteSpec
 
 
+class DerivedBackend(Kind):
+    """What a route may refer to although it is no Service: its `backend` (of the model), or why it is none (`lost`)."""
+
+    backend: Any = None
+    lost: Any = None
+
+
 def derive_manifest(written: Manifest, kind: str, name: str, group: str = "", **metadata: Any) -> DerivedManifest:
     """The manifest of an object that stands for, or beside, one that was written; `metadata` is added to its own."""
     value = written.value

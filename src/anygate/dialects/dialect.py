@@ -81,11 +81,14 @@ class Reading:
 class Expansion:
     """Objects of another dialect that a dialect's own stand for, and what is done with the model made of them.
 
-    `refine` gets the whole model and returns it completed, with the statuses of the dialect's own objects.
+    `refine` gets the whole model and returns it completed, with the statuses of the dialect's own objects. `stand_ins`
+    are found by the identities of objects that other dialects' objects may refer to: `DerivedBackend`s, which say what
+    an object is that is no Service.
     """
 
     objects: tuple[Kind, ...]
     refine: Callable[[Model], Reading]
+    stand_ins: Mapping[ObjectRef, Kind] = field(default_factory=dict)
 
 
 class Dialect(Protocol):

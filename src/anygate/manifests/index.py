@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+from anygate.diagnostics import ObjectRef
 from anygate.manifests.core import ConfigMap, Endpoints, EndpointSlice, Namespace, Secret, Service
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
@@ -22,7 +23,9 @@ class Index:
     Of those that are not even an object only the kind may be known.
     """
 
-    def __init__(self, kinds: Iterable[Kind], broken: Iterable[Manifest] = ()) -> None:
+    def __init__(
+        self, kinds: Iterable[Kind], broken: Iterable[Manifest] = (), stand_ins: Mapping[ObjectRef, Kind] | None = None
+    ) -> None:
         found = {kind.ref: kind for kind in kinds}
         # A reference equals the tuple of its parts.
         self._by_ref: dict[tuple[str, str, str, str], Kind] = {ref: found[ref] for ref in sorted(found)}
@@ -30,14 +33,19 @@ class Index:
         for ref, kind in self._by_ref.items():
             self._by_kind.setdefault(ref[:2], []).append(kind)
         self._broken = sorted(broken, key=lambda manifest: manifest.ref)
+        self._stand_ins = dict(stand_ins or {})
         self._namespaces = self._collect_namespaces()
         self._slices: dict[tuple[str, str], list[EndpointSlice]] = {}
         for part in self.every(EndpointSlice):
             self._slices.setdefault((part.namespace, part.service_name), []).append(part)
 
-    def extended(self, kinds: Iterable[Kind]) -> "Index":
-        """An index that has these objects too."""
-        return Index([*self._by_ref.values(), *kinds], self._broken)
+    def extended(self, kinds: Iterable[Kind], stand_ins: Mapping[ObjectRef, Kind] | None = None) -> "Index":
+        """An index that has these objects too. `stand_ins` are found by the identity of what they stand in for."""
+        return Index([*self._by_ref.values(), *kinds], self._broken, {**self._stand_ins, **(stand_ins or {})})
+
+    def stand_in(self, ref: ObjectRef) -> Kind | None:
+        """What one dialect put in the place of an object of its own for another one to use."""
+        return self._stand_ins.get(ref)
 
     def get(self, group: str, kind: str, namespace: str, name: str) -> Kind | None:
         """The object with an identity."""

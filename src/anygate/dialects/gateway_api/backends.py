@@ -7,7 +7,10 @@ Gateway's Backend. A reference that cannot be resolved is a `Fault`; its share o
 from difflib import get_close_matches
 from typing import NamedTuple
 
+import msgspec
+
 from anygate.diagnostics import ObjectRef, Rule, Severity
+from anygate.dialects.derived import DerivedBackend, LostReference
 from anygate.dialects.gateway_api.backend_tls import BackendTls
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.endpoints import find_endpoints
@@ -124,12 +127,15 @@ class Backends:
         return found
 
     def _resolve(self, target: ObjectRef, port: int | None, source: ObjectRef, protocol: str) -> Resolved | Fault:
-        if (target.group, target.kind) not in (("", "Service"), (ENVOY_GATEWAY, "Backend")):
+        stand_in = self._context.index.stand_in(target)
+        if stand_in is None and (target.group, target.kind) not in (("", "Service"), (ENVOY_GATEWAY, "Backend")):
             text = f"a {target.kind} of group {target.group or 'core'} cannot be a backend"
             return Fault(INVALID_KIND, "InvalidKind", text, "use a Service or an Envoy Gateway Backend")
         fault = check_grant(self._context, target, source)
         if fault is not None:
             return fault
+        if isinstance(stand_in, DerivedBackend):
+            return self._register_stand_in(stand_in, target)
         item = self._context.index.get(*target)
         if item is None:
             known = self._context.index.all(target.group, target.kind)
@@ -197,6 +203,18 @@ class Backends:
             self._context.cache.put(key, found)
         made: tuple[Backend, bool] = found[:2]
         return made
+
+    def _register_stand_in(self, item: DerivedBackend, target: ObjectRef) -> Resolved | Fault:
+        if isinstance(item.lost, LostReference):
+            return Fault(item.lost.rule, "BackendNotFound", item.lost.message, item.lost.hint)
+        backend: Backend = item.backend
+        policy = self._tls.find(target, "")
+        if isinstance(policy, Fault):
+            return policy
+        if policy is not None:
+            backend = msgspec.structs.replace(backend, tls=policy)
+        self._context.backends.setdefault(backend.name, backend)
+        return Resolved(backend.name)
 
     def _register_backend(self, item: Kind, protocol: str) -> Resolved | Fault:
         ref = item.manifest.ref
