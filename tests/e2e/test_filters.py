@@ -327,6 +327,69 @@ def test_sessions_stay_on_their_endpoint() -> None:
             assert servers == {start.json()["server"]}
 
 
+def test_sessions_end_by_silence_and_by_age() -> None:
+    """The times that a token carries stand in for waiting: whoever has an old one is a new client."""
+    path, minute = "/", timedelta(minutes=1)
+    routes = {
+        "/idle": rule("idle", session=Session(origin=origin("s"), kind="cookie", name="idle", idle_timeout=minute)),
+        "/aged": rule("aged", session=Session(origin=origin("s"), kind="cookie", name="aged", absolute_timeout=HOUR)),
+        "/both": rule(
+            "both",
+            session=Session(
+                origin=origin("s"),
+                kind="cookie",
+                name="both",
+                path=path,
+                permanent=True,
+                idle_timeout=minute,
+                absolute_timeout=HOUR,
+            ),
+        ),
+        "/header": rule(
+            "header", session=Session(origin=origin("s"), kind="header", name="x-session", absolute_timeout=HOUR)
+        ),
+    }
+    with Upstream("a") as one, Upstream("b") as two, Upstream("c") as three:
+        config = bootstrap(routes, {"echo": [one.port, two.port, three.port]}, at=server("https"))
+        with running(config) as envoy, httpx2.Client(base_url=envoy.url) as client:
+
+            def ask(path: str, value: str) -> httpx2.Response:
+                client.cookies.clear()
+                return client.get(f"/{path}", headers={"cookie": f'theirs=1; {path}="{value}"; mine=2'})
+
+            for name, lasts, most in (("idle", 60, None), ("aged", 3600, None), ("both", 60, 60)):
+                client.cookies.clear()
+                first = client.get(f"/{name}")
+                given = re.fullmatch(
+                    rf'{name}="([^".]+)\.(\d+)\.(\d+)"(?:; Max-Age=(\d+))?; Path=/; SameSite=Lax; Secure; HttpOnly',
+                    first.headers["set-cookie"],
+                )
+                assert given is not None, first.headers["set-cookie"]
+                bare, created, until = given[1], int(given[2]), int(given[3])
+                assert (until - created, given[4]) == (lasts, str(most) if most else None)
+                answers = [ask(name, f"{bare}.{created}.{until}") for _ in range(20)]
+                assert {one.json()["server"] for one in answers} == {first.json()["server"]}
+                assert answers[0].json()["headers"]["cookie"] == f'theirs=1; {name}="{bare}"; mine=2'
+                # Using a session keeps it alive where silence ends it, and never beyond its age.
+                assert ("set-cookie" in answers[0].headers) == (name != "aged")
+                if name == "both":
+                    nearly = ask(name, f"{bare}.{created - 3590}.{until}").headers["set-cookie"]
+                    again = re.search(rf"\.{created - 3590}\.(\d+)\"; Max-Age=(\d+);", nearly)
+                    assert again is not None
+                    assert int(again[1]) == created + 10
+                    assert int(again[2]) <= 10
+                over = [ask(name, f"{bare}.1.2") for _ in range(30)]
+                assert len({one.json()["server"] for one in over}) == 3
+                assert over[0].json()["headers"]["cookie"] == "theirs=1; mine=2"
+                assert all("set-cookie" in one.headers for one in over)
+                assert len({ask(name, f"{bare}").json()["server"] for _ in range(30)}) == 3
+            start = client.get("/header")
+            kept = {"x-session": start.headers["x-session"]}
+            assert {client.get("/header", headers=kept).json()["server"] for _ in range(20)} == {start.json()["server"]}
+            old = {"x-session": start.headers["x-session"].partition(".")[0] + ".1.2"}
+            assert len({client.get("/header", headers=old).json()["server"] for _ in range(30)}) == 3
+
+
 def test_credentials_are_put_on_requests_to_the_backend() -> None:
     routes = {
         "/kept": rule("kept", inject=Credential(origin=origin("i", "a"), secret="one")),

@@ -49,7 +49,11 @@ class Context:
         return self._tracks_backends
 
     def __post_init__(self) -> None:
-        policies = ((GATEWAY_API, "BackendTLSPolicy"), (GATEWAY_API_X, "XBackendTrafficPolicy"))
+        policies = (
+            (GATEWAY_API, "BackendTLSPolicy"),
+            (GATEWAY_API, "BackendLBPolicy"),
+            (GATEWAY_API_X, "XBackendTrafficPolicy"),
+        )
         self._tracks_backends = any(self.index.all(*kind) for kind in policies)
 
     def note_reach(self, source: ObjectRef, target: ObjectRef) -> None:

@@ -25,6 +25,7 @@ from anygate.dialects.gateway_api.security import (
     find_unread_security_fields,
     read_security,
 )
+from anygate.model.backend import LoadBalancing
 from anygate.model.edit import Respond
 from anygate.model.route import Forward, HttpRule
 
@@ -131,7 +132,7 @@ class Effects:
             retry=retry,
             faults=effect.faults,
             rate_limit=effect.rate_limit,
-            hash_policies=effect.hash_policies,
+            hash_policies=effect.hash_policies or rule.hash_policies,
             request_buffer=effect.request_buffer,
             upgrades=effect.upgrades,
         )
@@ -144,9 +145,12 @@ class Effects:
         wanted = f"{name}@{effect.label}"
         if wanted not in known:
             connection = effect.connection
-            own = known[name].connection.circuit_breaker
-            if own is not None and connection.circuit_breaker is None:
-                connection = msgspec.structs.replace(connection, circuit_breaker=own)
+            own = known[name].connection
+            # What a policy for the backend itself says holds where this one says nothing.
+            if own.circuit_breaker is not None and connection.circuit_breaker is None:
+                connection = msgspec.structs.replace(connection, circuit_breaker=own.circuit_breaker)
+            if connection.balancing == LoadBalancing():
+                connection = msgspec.structs.replace(connection, balancing=own.balancing)
             known[wanted] = msgspec.structs.replace(known[name], name=wanted, connection=connection)
         return wanted
 

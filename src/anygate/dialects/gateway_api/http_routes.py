@@ -271,7 +271,7 @@ def read_session(found: Any, here: Origin, default_name: str) -> Session:
     """SessionPersistence (GEP-1619); without a name of its own each rule gets one, so that rules never share."""
     return Session(
         origin=here,
-        kind="header" if found.type == "Header" else "cookie",
+        kind="header" if found.chosen_type == "Header" else "cookie",
         name=found.token_name or default_name,
         path=found.cookie.path if found.cookie else "/",
         permanent=found.lifetime_type == "Permanent",

@@ -35,9 +35,6 @@ def find_unread_route_fields(item: Kind, rules: Sequence[HttpRule]) -> _Unread:
         answers = isinstance(read.action, Redirect) or (isinstance(read.action, Respond) and not read.action.reason)
         if answers and rule.backend_refs:
             yield (*path, "backendRefs"), "the rule answers without a backend"
-        session = rule.session_persistence
-        if session is not None and session.idle_timeout is not None:
-            yield (*path, "sessionPersistence", "idleTimeout"), "sessions end with absoluteTimeout only"
 
 
 def _find_envoy_proxy(spec: dict[str, Any]) -> _Unread:
@@ -67,12 +64,10 @@ def _find_backend(spec: BackendSpec) -> _Unread:
 
 
 def _find_backend_policy(spec: XBackendTrafficPolicySpec) -> _Unread:
-    constraint, session = spec.retry_constraint, spec.session_persistence
+    constraint = spec.retry_constraint
     if constraint is not None and "interval" in constraint.min_retry_rate.model_fields_set:
         text = "the least number of retries holds at any one time"
         yield ("spec", "retryConstraint", "minRetryRate", "interval"), text
-    if session is not None and session.idle_timeout is not None:
-        yield ("spec", "sessionPersistence", "idleTimeout"), "sessions end with absoluteTimeout only"
 
 
 _FINDERS: tuple[tuple[str, str, Callable[[Any], _Unread]], ...] = (

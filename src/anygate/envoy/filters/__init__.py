@@ -24,6 +24,7 @@ from anygate.envoy.filters.mcp import McpChallengeFilter, McpReadingFilter
 from anygate.envoy.filters.model_reading import ModelReadingFilter
 from anygate.envoy.filters.oidc import OidcFilter
 from anygate.envoy.filters.session import SessionFilter
+from anygate.envoy.filters.session_age import SessionAgeFilter
 from anygate.envoy.filters.stream_start import StreamStartFilter
 from anygate.envoy.filters.usage import UsageFilter
 from anygate.envoy.refusal import CannotBuild
@@ -80,6 +81,7 @@ ORDER = (
         GlobalRateLimitFilter(),
         "a call to the service only for what the limits of this Envoy let through",
     ),
+    Row(SessionAgeFilter(), "takes a session that has ended from its request, and sees which one an answer begins"),
     Row(
         SessionFilter(),
         "only requests that go to an endpoint, and after everything that may change the route",
@@ -95,8 +97,6 @@ ORDER = (
 FILTERS: tuple[HttpFilter, ...] = tuple(row.filter for row in ORDER)
 
 NOT_CARRIED = {
-    "Session.idle_timeout": "Envoy ends a session by its age only, not by silence",
-    "Session.permanent": "Envoy makes a cookie permanent exactly when it has an absolute timeout",
     "Oidc.issuer": "Envoy needs the endpoints, which are found from the issuer before",
 }
 """Fields of the model that these filters leave out, and what to tell people."""

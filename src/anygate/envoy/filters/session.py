@@ -52,19 +52,28 @@ def _header(session: Session) -> dict[str, Any]:
 def _cookie(session: Session, secure: bool) -> dict[str, Any]:
     """Envoy itself adds HttpOnly; naming it again would send it twice.
 
-    SameSite=Lax and not Strict, which would lose the session on every link from another site. The ttl is both
-    the Max-Age and an expiry inside the value, which Envoy checks even if the client keeps the cookie.
+    The ttl is both the Max-Age and an expiry inside the value, which Envoy checks even if the client keeps the cookie.
     """
-    attributes = [{"name": "SameSite", "value": "Lax"}]
-    if secure:
-        attributes.append({"name": "Secure"})
+    attributes = [dict(zip(("name", "value"), one.split("="), strict=False)) for one in list_attributes(secure=secure)]
     state = typed(
         "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState",
         cookie={
             "name": session.name,
             "path": session.path,
-            "ttl": session.absolute_timeout,
+            "ttl": None if ages_by_script(session) else session.absolute_timeout,
             "attributes": attributes,
         },
     )
     return {"name": "envoy.http.stateful_session.cookie", "typed_config": state}
+
+
+def list_attributes(*, secure: bool) -> list[str]:
+    """The attributes of a session's cookie. SameSite=Lax and not Strict, which loses it on links from other sites."""
+    return ["SameSite=Lax", "Secure"] if secure else ["SameSite=Lax"]
+
+
+def ages_by_script(session: Session) -> bool:
+    """Whether Envoy alone cannot end a session as it is meant to end."""
+    if session.idle_timeout is not None:
+        return True
+    return session.absolute_timeout is not None and not (session.kind == "cookie" and session.permanent)

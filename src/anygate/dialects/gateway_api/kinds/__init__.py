@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from anygate.dialects.dialect import KindEntry
+from anygate.dialects.gateway_api.kinds.backendlbpolicy import BackendLBPolicy
 from anygate.dialects.gateway_api.kinds.backendtlspolicy import BackendTLSPolicy
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backend import Backend
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backendtrafficpolicy import BackendTrafficPolicy
@@ -43,6 +44,7 @@ KINDS: Mapping[tuple[str, str], KindEntry] = MappingProxyType(
         (GATEWAY_API_GROUP, "TCPRoute"): KindEntry(TCPRoute, ("v1", "v1alpha2")),
         (GATEWAY_API_GROUP, "UDPRoute"): KindEntry(UDPRoute, ("v1", "v1alpha2")),
         (GATEWAY_API_GROUP, "BackendTLSPolicy"): KindEntry(BackendTLSPolicy, ("v1", "v1alpha3", "v1alpha2")),
+        (GATEWAY_API_GROUP, "BackendLBPolicy"): KindEntry(BackendLBPolicy, ("v1alpha2",)),
         (EXPERIMENTAL_GROUP, "XBackendTrafficPolicy"): KindEntry(XBackendTrafficPolicy, _V1ALPHA1),
         (ENVOY_GATEWAY_GROUP, "Backend"): KindEntry(Backend, _V1ALPHA1),
         (ENVOY_GATEWAY_GROUP, "BackendTrafficPolicy"): KindEntry(BackendTrafficPolicy, _V1ALPHA1),

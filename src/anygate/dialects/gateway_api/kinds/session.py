@@ -52,7 +52,7 @@ class SessionPersistence(Node):
             ("cookie", self.cookie, "Cookie"),
             ("header", self.header, "Header"),
         ):
-            if content is not None and self.type != type_:
+            if content is not None and self.chosen_type != type_:
                 found.add(f"{name} is only allowed when type is {type_}", name, code="forbidden")
         check_exclusive(found, cookieConfig=self.cookie_config, cookie=self.cookie)
         self._check_timeouts(found)
@@ -65,6 +65,11 @@ class SessionPersistence(Node):
             found.add(text, "absoluteTimeout", code="required")
         if self.absolute_timeout and self.idle_timeout and self.idle_timeout > self.absolute_timeout:
             found.add("must not be longer than absoluteTimeout", "idleTimeout")
+
+    @property
+    def chosen_type(self) -> Literal["Cookie", "Header"]:
+        """What carries the session, by whichever name it goes."""
+        return self.type
 
     @property
     def lifetime_type(self) -> LifetimeType:
