@@ -20,6 +20,7 @@ from anygate.envoy.placement import AS_WRITTEN, Placement
 from anygate.envoy.snapshot import Snapshot
 from anygate.manifests import ChunkCache, Manifest, ManifestSet, parse_sources
 from anygate.manifests.core import CORE_KINDS
+from anygate.manifests.discovery import Documents
 from anygate.manifests.grants import GRANT_KINDS
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind, read_kind
@@ -117,9 +118,10 @@ class CompileCache:
         self.reads.turn()
 
 
-def _place_of(manifest: Manifest) -> tuple[int, str, tuple[int, int]]:
+def _place_of(manifest: Manifest) -> tuple[int, str, tuple[int, int], str]:
     """What a validated object depends on: a text that starts on the same line and column has the same positions."""
-    return id(manifest.value), manifest.tree.file.name, manifest.tree.start()
+    file = manifest.tree.file
+    return id(manifest.value), file.name, manifest.tree.start(), file.made_of
 
 
 class Outcomes(Mapping[ObjectRef, Outcome]):
@@ -170,12 +172,17 @@ class Result:
 
 
 @without_collection
-def read_sources(sources: Iterable[SourceFile], report: Report, cache: CompileCache | None = None) -> Read:
-    """Read sources into the model; mistakes are appended to `report`."""
+def read_sources(
+    sources: Iterable[SourceFile],
+    report: Report,
+    cache: CompileCache | None = None,
+    documents: Documents | None = None,
+) -> Read:
+    """Read sources into the model; mistakes are appended to `report`. `documents` are what OpenID providers said."""
     cache = cache or CompileCache()
     manifests = parse_sources(tuple(sources), report, cache.chunks)
     kinds, broken = _read_kinds(manifests, report, cache)
-    index = Index(kinds, [*broken, *_find_lost(manifests)])
+    index = Index(kinds, [*broken, *_find_lost(manifests)], documents=documents)
     model, statuses = _read_model(index, report, cache.reads)
     cache.turn()
     return Read(manifests, model, Outcomes(kinds, statuses, {manifest.ref for manifest in broken}))
@@ -297,7 +304,7 @@ def _verdict(status: Mapping[str, Any]) -> Verdict:
     conditions = [one for section in sections for one in section.get("conditions", ())]
     if any(one["type"] == "Accepted" and one["status"] == "False" for one in status.get("conditions", ())):
         return Verdict.REFUSED
-    good = {"Conflicted": "False"}
+    good = {"Conflicted": "False", "PartiallyInvalid": "False"}
     failed = [one for one in conditions if one["status"] != good.get(one["type"], "True")]
     if not failed:
         return Verdict.ACCEPTED
@@ -320,4 +327,4 @@ def origin_span(origin: Origin, sources: Iterable[SourceFile] = ()) -> Span | No
     if not origin.file:
         return None
     file = next((source for source in sources if source.name == origin.file), None) or SourceFile(origin.file, "")
-    return Span(file, origin.line, origin.column, origin.line, origin.column + 1)
+    return Span(file.shown, origin.line, origin.column, origin.line, origin.column + 1)

@@ -12,6 +12,7 @@ from anygate.providers import Refusal, render_losses
 from anygate.providers.exchange import Exchange, FailKind
 from anygate.providers.passage import Passage
 from anygate.providers.refusal import Refused
+from anygate.providers.rewrite import name_model
 from anygate.providers.setting import Headers
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ class Call:
     def start(self, body: bytes) -> None:
         """Convert the request and send it, or refuse it."""
         started = perf_counter()
-        exchange = self._exchange
+        exchange, model = self._exchange, self._route.backend.model
         try:
-            upstream = exchange.convert_request(body)
+            # Whose model is not the client's to choose need not name one.
+            upstream = exchange.convert_request(name_model(body, model) if model else body)
             if isinstance(upstream, Refusal):
                 self._refuse(upstream)
                 return

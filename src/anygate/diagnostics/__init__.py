@@ -7,10 +7,11 @@ goes on. Nothing here performs I/O.
 from anygate.diagnostics.diagnostic import Diagnostic, ObjectRef, Related, Severity
 from anygate.diagnostics.report import Report
 from anygate.diagnostics.rule import RULES, Rule
-from anygate.diagnostics.source import FieldPath, SourceFile, Span, render_path
+from anygate.diagnostics.source import DerivedFile, FieldPath, SourceFile, Span, render_path
 
 __all__ = [
     "RULES",
+    "DerivedFile",
     "Diagnostic",
     "FieldPath",
     "ObjectRef",

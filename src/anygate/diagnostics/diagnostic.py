@@ -57,4 +57,9 @@ class Diagnostic:
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
         at = f" at {render_path(self.path)}" if self.path else ""
-        return f"{where}{self.severity}[{self.rule}]: {self.message}{at}"
+        return f"{where}{self.severity}[{self.rule}]: {self.message}{at}{self.owner}"
+
+    @property
+    def owner(self) -> str:
+        """The object in words, where its place is not in its own text."""
+        return f" of {self.object}" if self.object and self.span is not None and self.span.file.is_plan else ""

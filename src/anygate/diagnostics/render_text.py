@@ -32,7 +32,7 @@ def render_header(found: Diagnostic, *, colour: bool = False) -> str:
     where = f"{_render_place(found.span)}: " if found.span else ""
     label = _paint(f"{found.severity}[{found.rule}]", f"1;{_COLOURS[found.severity]}", colour)
     at = f" at {escape_text(render_path(found.path))}" if found.path else ""
-    return f"{_paint(where, '1', colour)}{label}: {escape_text(found.message)}{at}"
+    return f"{_paint(where, '1', colour)}{label}: {escape_text(found.message)}{at}{escape_text(found.owner)}"
 
 
 def _render_one(found: Diagnostic, colour: bool) -> Iterable[str]:

@@ -30,6 +30,18 @@ class SourceFile:
 
     name: str
     text: str = field(repr=False)
+    is_plan: bool = False
+    """Whether manifests are made of it, so that whoever points to it has to say which of them is meant."""
+
+    @property
+    def shown(self) -> "SourceFile":
+        """The file that positions are about: this one, unless it was made of another."""
+        return self
+
+    @property
+    def made_of(self) -> str:
+        """The text that this one was made of, on which its positions depend; empty if somebody wrote it."""
+        return ""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -57,6 +69,39 @@ class SourceFile:
     def span(self, start: int, end: int) -> "Span":
         """The span between two offsets."""
         return Span(self, *self.position(start), *self.position(end))
+
+
+@dataclass(frozen=True, eq=False)
+class DerivedFile(SourceFile):
+    """A text that was made of another file: what stands in it is said to stand in the part that it was made of.
+
+    The text from `starts[n]` on was made of `parts[n]`; the first one starts at 0.
+    """
+
+    starts: tuple[int, ...] = (0,)
+    parts: "tuple[Span, ...]" = ()
+
+    @property
+    def shown(self) -> SourceFile:
+        """The other file."""
+        return self.parts[0].file
+
+    @property
+    def made_of(self) -> str:
+        """The text of the other file."""
+        return self.shown.text
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of the part that the character at `offset` was made of."""
+        part = self._find(offset)
+        return part.line, part.column
+
+    def span(self, start: int, end: int) -> "Span":
+        """The part that the text from `start` on was made of."""
+        return self._find(start)
+
+    def _find(self, offset: int) -> "Span":
+        return self.parts[bisect_right(self.starts, offset) - 1]
 
 
 @dataclass(frozen=True)

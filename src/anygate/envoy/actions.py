@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from anygate.envoy.api import bool_value, typed, uint32
-from anygate.envoy.edits import build_header_fields, build_path_rewrite, literal, then
+from anygate.envoy.edits import build_header_fields, build_path_rewrite, then
 from anygate.envoy.inference_actions import (
     adjust_retry,
     build_choice,
@@ -23,14 +23,16 @@ from anygate.envoy.inference_actions import (
     refusing_long_bodies,
 )
 from anygate.envoy.mcp.gateway import build_mcp_fields
-from anygate.envoy.names import UNRESOLVED
+from anygate.envoy.names import UNRESOLVED, stage_name
 from anygate.envoy.quotas import without_exhausted
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.stages import send_on
+from anygate.envoy.texts import literal, render_text
 from anygate.model.edit import Redirect, Respond, Rewrite
 from anygate.model.match import PathMatch
 from anygate.model.mcp import Mcp
 from anygate.model.retry import Retry
-from anygate.model.route import BackendTarget, Forward, HashPolicy, HttpRule, Mirror, Timeouts
+from anygate.model.route import BackendTarget, Continue, Forward, HashPolicy, HttpRule, Mirror, Timeouts
 
 _ROUTE = "envoy.config.route.v3."
 _MILLION = 1_000_000
@@ -89,6 +91,9 @@ def _build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Va
         return [_responding(rule, rule.action)]
     if isinstance(rule.action, Redirect):
         return _redirecting(rule, rule.action, path, way)
+    if isinstance(rule.action, Continue):
+        onward, target = send_on(rule, rule.action)
+        return [Variant(_forwarding(onward, (target,), path), {})]
     if rule.mcp is not None:
         return [_forwarding_mcp(rule, rule.mcp, rule.action.targets)]
     targets = tuple(target for target in rule.action.targets if target.weight > 0)
@@ -111,7 +116,10 @@ def failing() -> Variant:
 
 def _responding(rule: HttpRule, respond: Respond) -> Variant:
     answer: dict[str, Any] = {"status": respond.status}
-    if respond.body:
+    if respond.text is not None:
+        source = {"inline_string": render_text(respond.text)}
+        answer["body_format"] = {"text_format_source": source, "omit_empty_values": True}
+    elif respond.body:
         answer["body"] = {"inline_string": respond.body}
     fields: dict[str, Any] = {"direct_response": answer, **_rule_edits(rule)}
     if respond.content_type:
@@ -152,13 +160,16 @@ def _redirecting(rule: HttpRule, redirect: Redirect, path: PathMatch | None, way
         "scheme_redirect": redirect.scheme or None,
         "host_redirect": redirect.host or None,
         "response_code": _REDIRECTS[redirect.status],
+        "strip_query": redirect.drop_query or None,
         **rewritten,
     }
     edits = _rule_edits(rule)
     shown = Variant({"redirect": {**fields, "port_redirect": port}, **edits}, {})
+    silent = Variant({"redirect": fields, **edits}, {})
+    if redirect.keep_host:
+        return [silent]
     if not implied:
         return [shown]
-    silent = Variant({"redirect": fields, **edits}, {})
     if redirect.host or not (redirect.scheme or redirect.port):
         return [silent]
     return [shown._replace(narrower={"headers": [_WITH_PORT]}), silent]
@@ -294,7 +305,7 @@ def build_mirror(mirror: Mirror) -> dict[str, Any]:
     """Build a RequestMirrorPolicy. The copy keeps the host, to which Envoy would append `-shadow`."""
     share = min(mirror.share, Fraction(1))
     return {
-        "cluster": mirror.backend,
+        "cluster": stage_name(mirror.stage) if mirror.stage else mirror.backend,
         "runtime_fraction": None if share == 1 else _fraction(share),
         "disable_shadow_host_suffix_append": True,
     }

@@ -4,7 +4,7 @@ Pure: the same model and placement always give the same bytes, with or without a
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,12 +25,22 @@ from anygate.envoy.filters.filter import Scope
 from anygate.envoy.inference_variants import Providers, gather_providers
 from anygate.envoy.listeners import build_listeners, plain_servers, rules_of, secure_servers
 from anygate.envoy.mcp.gateway import build_mcp_cluster, has_mcp
-from anygate.envoy.names import EGRESS, MCP_GATEWAY, SERVICES, adapter_cluster_name, cluster_name, routes_name
+from anygate.envoy.names import (
+    EGRESS,
+    MCP_GATEWAY,
+    SANDBOX,
+    SERVICES,
+    adapter_cluster_name,
+    cluster_name,
+    routes_name,
+    stage_name,
+)
 from anygate.envoy.placement import AS_WRITTEN, Placement
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.routes import NO_PROVIDERS, RouteContext, RouteSheet
 from anygate.envoy.secrets import build_secret
 from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Resource, Snapshot, resource
+from anygate.envoy.stages import build_stage_cluster, build_stage_listener
 from anygate.envoy.streams import merge_targets
 from anygate.envoy.tls import Secrets, Trust
 from anygate.envoy.upstream.adapter import build_adapter_cluster, translated_backends
@@ -38,10 +48,10 @@ from anygate.envoy.upstream.proxy import without_lookup
 from anygate.envoy.upstream.setting import Setting, survey
 from anygate.envoy.virtual_hosts import build_route_configuration
 from anygate.model.backend import Backend
-from anygate.model.listener import Gateway, Listener, Server
+from anygate.model.listener import Gateway, Listener, Server, Stage
 from anygate.model.origin import Origin
 from anygate.model.root import Model
-from anygate.model.tls import Secret
+from anygate.model.tls import Secret, SocketSecret
 
 _NOWHERE = Origin("anygate", "", "envoy")
 """The origin of what no manifest asks for by name."""
@@ -63,7 +73,7 @@ class _SheetKey(NamedTuple):
 
 
 class _BackendKey(NamedTuple):
-    secrets: frozenset[str]
+    secrets: frozenset[str | SocketSecret]
     system_authorities: str
     preserve_case: bool
     setting: Setting
@@ -111,11 +121,15 @@ class _Build:
     def run(self) -> Built:
         """Build everything, then keep for the next build what this one used."""
         for secret in self._model.secrets:
+            if isinstance(secret, SocketSecret):
+                continue
             body = serialised(build_secret(secret), secret.origin, secret.name, self._refused)
             self._add(SECRET, secret.name, body, secret.origin)
         for gateway in self._model.gateways:
             for listener in gateway.listeners:
                 self._add_listener(gateway, listener)
+            for stage in gateway.stages:
+                self._add_stage(stage)
         self._add_backends()
         self._add_companions()
         for sheet in self._sheets.values():
@@ -148,10 +162,28 @@ class _Build:
         moved = self._moved_ports(gateway)
         for name, servers, neighbours in ways:
             switched = any(rule.inference for rule in rules_of(servers))
-            sheets = {id(server): self._sheets_of(server, listener, moved, switched) for server in servers}
+            sheets = {
+                id(server): self._sheets_of(server, Way(_scheme(server), listener.port, moved), switched)
+                for server in servers
+            }
             body, refused = build_route_configuration(name, servers, neighbours, sheets)
             self._refused.extend(refused)
             self._add(ROUTES, name, body, listener.origin)
+
+    def _add_stage(self, stage: Stage) -> None:
+        name, server = stage_name(stage.name), stage.server
+        rules = rules_of([server])
+        built: dict[str, Any] = {CLUSTER: build_stage_cluster(stage)}
+        try:
+            built[LISTENER] = build_stage_listener(stage, rules)
+        except CannotBuild as problem:
+            self._refused.append(Refusal(problem.origin, name, problem.text))
+        for type_url, each in built.items():
+            self._add(type_url, name, serialised(each, stage.origin, name, self._refused), stage.origin)
+        sheets = {id(server): self._sheets_of(server, Way("http", 0), any(rule.inference for rule in rules))}
+        body, refused = build_route_configuration(name, [server], [], sheets)
+        self._refused.extend(refused)
+        self._add(ROUTES, name, body, stage.origin)
 
     def _moved_ports(self, gateway: Gateway) -> tuple[tuple[int, int], ...]:
         """Which ports of a gateway clients find elsewhere, so that redirects between them lead somewhere."""
@@ -162,12 +194,8 @@ class _Build:
         }
         return tuple((written, bound) for written, bound in sorted(places.items()) if written != bound)
 
-    def _sheets_of(
-        self, server: Server, listener: Listener, moved: tuple[tuple[int, int], ...], switched: bool
-    ) -> tuple[RouteSheet, RouteSheet]:
+    def _sheets_of(self, server: Server, way: Way, switched: bool) -> tuple[RouteSheet, RouteSheet]:
         """The sheets of a server; only rules with security settings are built anew when a secret changes."""
-        scheme = "https" if server.protocol == "https" else "http"
-        way = Way(scheme, listener.port, moved)
         bare = msgspec.structs.replace(server, routes=(), streams=())
         providers = self._providers if switched else NO_PROVIDERS
         plain = _SheetKey(way, bare, (), switched, providers)
@@ -208,12 +236,15 @@ class _Build:
         if self._placement.services:
             body = serialised(build_services(self._placement.services), _NOWHERE, SERVICES, self._refused)
             self._add(CLUSTER, SERVICES, body, _NOWHERE)
+        if self._placement.sandbox:
+            body = serialised(build_services(self._placement.sandbox, SANDBOX), _NOWHERE, SANDBOX, self._refused)
+            self._add(CLUSTER, SANDBOX, body, _NOWHERE)
 
     def _backend_key(self) -> _BackendKey:
         """What all backends depend on besides themselves; without model providers that is little."""
         served = [backend for backend in self._model.backends if backend.provider]
         return _BackendKey(
-            frozenset(self._secrets),
+            frozenset(one if isinstance(one, SocketSecret) else name for name, one in self._secrets.items()),
             self._placement.system_authorities,
             self._preserves_case(),
             survey(served, self._placement.credentials),
@@ -234,6 +265,10 @@ class _Build:
         """Whether any server keeps the case of header names: answers pass the cluster's codec first."""
         listeners = (listener for gateway in self._model.gateways for listener in gateway.listeners)
         return any(server.http.http1_preserve_case for listener in listeners for server in listener.servers)
+
+
+def _scheme(server: Server) -> str:
+    return "https" if server.protocol == "https" else "http"
 
 
 class _ClusterShapes:

@@ -18,6 +18,7 @@ Tried on Envoy 1.40:
 from functools import cache
 
 from anygate.envoy.cel_grammar import NotCel, Term, quote, translate
+from anygate.envoy.estimates import INPUT, estimated_output, was_given
 from anygate.envoy.names import FACTS, MODEL_KEY, MODEL_NAMESPACE, ORIGIN, STARTED
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.usage_places import count_expression, has_usage
@@ -53,33 +54,65 @@ _TEXTS = {
 
 
 @cache
-def _variables(endpoint: ModelEndpoint | None) -> dict[str, Term]:
-    """The variables that costs have. A stream of Anthropic's that broke off has used what it said at its start."""
-    counts = {name: count_expression(key, endpoint) for name, key in _PLACES.items()}
-    if endpoint in _SAYING_START:
-        begun = {name: " + ".join(map(_at_start, keys)) for name, keys in _AT_START.items()}
-        begun["total_tokens"] = begun["input_tokens"]
-        counts = {name: f"({has_usage(endpoint)} ? {text} : {begun.get(name, '0.0')})" for name, text in counts.items()}
+def _variables(endpoint: ModelEndpoint | None, *, estimated: bool = False) -> dict[str, Term]:
+    """The variables that costs have."""
+    told = _usage_place(endpoint)
+    counts = {name: count_expression(key, told) for name, key in _PLACES.items()}
+    others = _begun(endpoint)
+    if estimated:
+        others = _estimate(endpoint, others)
+    if others:
+        counts = {name: f"({has_usage(told)} ? {text} : {others.get(name, '0.0')})" for name, text in counts.items()}
     return {**{name: Term(text, "whole") for name, text in counts.items()}, **_TEXTS}
+
+
+def _usage_place(endpoint: ModelEndpoint | None) -> ModelEndpoint | None:
+    """The endpoint whose usage is looked for: answers to requests that nobody knows may be those of a chat."""
+    return "chat" if endpoint is None else endpoint
+
+
+def _begun(endpoint: ModelEndpoint | None) -> dict[str, str]:
+    """The counts that a stream of Anthropic's which broke off has said at its start."""
+    if endpoint not in _SAYING_START:
+        return {}
+    begun = {name: " + ".join(map(_at_start, keys)) for name, keys in _AT_START.items()}
+    return {**begun, "total_tokens": begun["input_tokens"]}
+
+
+def _estimate(endpoint: ModelEndpoint | None, begun: dict[str, str]) -> dict[str, str]:
+    """The counts that sizes suggest, with the input as the start of a stream told it if it did."""
+    given = INPUT
+    if begun:  # zeros are what the adapter begins with where the provider tells only in the end
+        told = begun["input_tokens"]
+        given = f"({_HAS_STARTED} && {told} > 0.0 ? {told} : {INPUT})"
+    made = estimated_output(endpoint)
+    return {**begun, "input_tokens": given, "output_tokens": made, "total_tokens": f"{given} + {made}"}
 
 
 def _at_start(key: str) -> str:
     return f"('{key}' in {_STARTED} ? double({_STARTED}['{key}']) : 0.0)"
 
 
-def cost_expression(expression: str, origin: Origin, inference: Inference | None = None) -> str:
-    """Translate a cost's CEL into Envoy's: a whole number, rounded, at least zero, and zero without usage."""
+def cost_expression(
+    expression: str, origin: Origin, inference: Inference | None = None, *, estimated: bool = False
+) -> str:
+    """Translate a cost's CEL into Envoy's: a whole number, rounded, at least zero, and zero without usage.
+
+    If it may be `estimated`, sizes stand for usage that nobody told.
+    """
     route = Term(quote(inference.route if inference else ""), "text")
     endpoint = inference.endpoint if inference else None
     try:
-        term = translate(expression, {**_variables(endpoint), "route_name": route})
+        term = translate(expression, {**_variables(endpoint, estimated=estimated), "route_name": route})
     except NotCel as problem:
         raise CannotBuild(origin, f"the cost {expression!r} cannot be worked out: {problem}") from problem
     if term.kind not in ("whole", "number"):
         raise CannotBuild(origin, f"the cost {expression!r} is no number")
-    is_known = has_usage(endpoint)
+    is_known = has_usage(_usage_place(endpoint))
     if endpoint in _SAYING_START:
         is_known = f"({is_known} || {_HAS_STARTED})"
+    if estimated:
+        is_known = f"({is_known} || {was_given(endpoint)})"
     # Of a number that Envoy cannot hold it would make nothing, so what cannot be counted is zero.
     return f"{is_known} ? ({term.text} > 0.0 && {term.text} < 1e15 ? uint({term.text} + 0.5) : 0u) : 0u"
 

@@ -27,7 +27,9 @@ from anygate.model.origin import Origin
 from anygate.model.tls import ClientTls
 
 _CONNECT_TIMEOUT = timedelta(seconds=10)
-_BUFFER_LIMIT = 32_768
+BUFFER_LIMIT = 32_768
+"""How many bytes are held for a connection that does not take them, unless a policy says otherwise."""
+
 _UNBOUNDED = 2**32 - 1
 _NO_SETTING = Setting()
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -90,7 +92,7 @@ def build_cluster_shape(shape: ClusterShape, origin: Origin, trust: Trust) -> An
     cluster = build(
         "envoy.config.cluster.v3.Cluster",
         connect_timeout=connection.connect_timeout or _CONNECT_TIMEOUT,
-        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _BUFFER_LIMIT),
+        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or BUFFER_LIMIT),
         circuit_breakers=_breakers(shape),
         outlier_detection=_passive_check(shape),
         health_checks=_active_checks(shape, origin),

@@ -10,18 +10,16 @@ from typing import Any
 
 from anygate.envoy.api import build
 from anygate.envoy.refusal import CannotBuild
-from anygate.envoy.regex import checked_regex, groups_of
+from anygate.envoy.regex import checked_regex
+from anygate.envoy.texts import render_text
 from anygate.model.edit import HeaderEdit, PathRewrite
 from anygate.model.match import PathMatch
 from anygate.model.origin import Origin
+from anygate.model.re2 import groups_of
+from anygate.model.text import Value
 
 _OPTION = "envoy.config.core.v3.HeaderValueOption"
 _MUTATION = "envoy.config.common.mutation_rules.v3.HeaderMutation"
-
-
-def literal(value: str) -> str:
-    """Escape a value so that Envoy's substitution formatter leaves it as it is."""
-    return value.replace("%", "%%")
 
 
 def then(first: HeaderEdit | None, second: HeaderEdit | None) -> HeaderEdit | None:
@@ -58,6 +56,8 @@ def build_path_rewrite(rewrite: PathRewrite | None, matched: PathMatch | None, o
     """Build the path rewrite of a RouteAction or a RedirectAction. The query stays in every case."""
     if rewrite is None:
         return {}
+    if rewrite.text is not None:
+        return {"path_rewrite": render_text(rewrite.text)}
     if rewrite.kind == "full":
         return {"regex_rewrite": _substitution("^.+$", _escaped(rewrite.value))}
     if rewrite.kind == "regex":
@@ -92,17 +92,17 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\")
 
 
-def _changes(edit: HeaderEdit) -> Iterator[tuple[str, str, str]]:
+def _changes(edit: HeaderEdit) -> Iterator[tuple[str, Value, str]]:
     for name, value in edit.set:
         yield name, value, "OVERWRITE_IF_EXISTS_OR_ADD"
     for name, value in edit.add:
         yield name, value, "APPEND_IF_EXISTS_OR_ADD"
 
 
-def _option(name: str, value: str, action: str) -> Any:
+def _option(name: str, value: Value, action: str) -> Any:
     return build(
         _OPTION,
-        header={"key": name, "value": literal(value)},
+        header={"key": name, "value": render_text(value)},
         append_action=action,
         keep_empty_value=not value or None,
     )

@@ -11,7 +11,7 @@ from anygate.envoy.api import any_of, bool_value, build, typed, uint32
 from anygate.envoy.http_connection import MANAGER
 from anygate.envoy.names import EGRESS, SERVICES
 from anygate.envoy.upstream.rewrite import without_rewrite
-from anygate.model.root import Model
+from anygate.model.root import Model, list_rules
 from anygate.model.route import Forward
 from anygate.providers.order import EGRESS_HEADER
 
@@ -29,11 +29,7 @@ def has_translation(model: Model) -> bool:
     """Whether any rule sends requests by way of the adapter."""
     return any(
         target.translated
-        for gateway in model.gateways
-        for listener in gateway.listeners
-        for server in listener.servers
-        for route in server.routes
-        for rule in route.rules
+        for rule in list_rules(model)
         if isinstance(rule.action, Forward)
         for target in rule.action.targets
     )
@@ -91,15 +87,15 @@ def build_egress(path: str) -> Any:
     )
 
 
-def build_services(path: str) -> Any:
-    """Build the cluster of the gRPC services."""
+def build_services(path: str, name: str = SERVICES) -> Any:
+    """Build the cluster of gRPC services behind a Unix socket."""
     endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
     options = typed(_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
     return build(
         "envoy.config.cluster.v3.Cluster",
-        name=SERVICES,
+        name=name,
         type="STATIC",
         connect_timeout=_CONNECT_TIMEOUT,
         typed_extension_protocol_options={_OPTIONS: options},
-        load_assignment={"cluster_name": SERVICES, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     )

@@ -3,6 +3,7 @@
 Reference: envoy/config/core/v3/health_check.proto and envoy/config/cluster/v3/outlier_detection.proto.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from anygate.envoy.api import bool_value, build, uint32
@@ -18,6 +19,7 @@ def build_active_check(check: ActiveCheck, host: str, *, http2: bool) -> Any:
         "envoy.config.core.v3.HealthCheck",
         timeout=check.timeout,
         interval=check.interval,
+        unhealthy_interval=check.unhealthy_interval,
         initial_jitter=check.initial_jitter,
         unhealthy_threshold=uint32(check.unhealthy_threshold),
         healthy_threshold=uint32(check.healthy_threshold),
@@ -60,11 +62,22 @@ def _probe(check: ActiveCheck, host: str, http2: bool) -> dict[str, Any]:
             "host": http.host or host,
             "path": http.path,
             "method": http.method.upper(),
-            "expected_statuses": [{"start": status, "end": status + 1} for status in sorted(set(http.statuses))],
+            "expected_statuses": _ranges(http.statuses),
             "receive": [_payload(http.expected_text.encode())] if http.expected_text else [],
             "codec_client_type": "HTTP2" if http2 else None,
         }
     }
+
+
+def _ranges(statuses: Iterable[int]) -> list[dict[str, int]]:
+    """Build half-open ranges, neighbours joined."""
+    found: list[dict[str, int]] = []
+    for status in sorted(set(statuses)):
+        if found and found[-1]["end"] == status:
+            found[-1]["end"] += 1
+        else:
+            found.append({"start": status, "end": status + 1})
+    return found
 
 
 def _payload(content: bytes) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from anygate.envoy.access_log import build_access_logs, build_caller_filter, bui
 from anygate.envoy.api import any_of, bool_value, build, typed, uint32
 from anygate.envoy.edits import build_mutations
 from anygate.envoy.filters import FILTERS
+from anygate.envoy.key_sets import place_key_sets
 from anygate.envoy.local_replies import build_local_replies
+from anygate.envoy.placement import CREDENTIALS
 from anygate.envoy.recording import Recording, Tracing
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.switch import with_switches
@@ -43,16 +45,19 @@ _REQUEST_IDS = {
 }
 _CERTIFICATE_PARTS = {"subject", "cert", "chain", "dns", "uri", "issuer"}
 _ALT_SVC_AGE = 86_400
+_OUR_OWN = {"remove_on_match": {"key_matcher": {"prefix": "x-anygate-"}}}
+"""What filters leave for each other on the way to the name of a caller."""
 
 
 class ConnectionOptions(NamedTuple):
-    """What a connection manager takes from its place: the access log, the port at which it offers HTTP/3, and what is
-    recorded and traced of AI requests."""
+    """What a connection manager takes from its place: the access log, the port at which it offers HTTP/3, what is
+    recorded and traced of AI requests, and the folder of files with keys."""
 
     access_log: str = ""
     http3_port: int = 0
     recording: Recording | None = None
     tracing: Tracing | None = None
+    credentials: str = CREDENTIALS
 
 
 NO_OPTIONS = ConnectionOptions()
@@ -85,14 +90,14 @@ def build_http_connection(
         strip_trailing_host_dot=True,
         upgrade_configs=[{"upgrade_type": "websocket"}],
         early_header_mutation_extensions=_early_mutations(server, rules),
-        local_reply_config=build_local_replies(rules),
+        local_reply_config=build_local_replies(http, rules),
         generate_request_id=bool_value(generate),
         preserve_external_request_id=preserve,
         forward_client_cert_details=certificate,
         set_current_client_cert_details=_certificate_details(server),
         access_log=[
             *build_access_logs(options.access_log, rules, options.recording),
-            *build_server_log(http.access_log),
+            *build_server_log(server.access_log),
         ],
         tracing=build_tracing(rules, options.tracing),
         **_client_address(http, server),
@@ -112,6 +117,7 @@ def build_filter_chain(
     server: Server, rules: Sequence[HttpRule], options: ConnectionOptions = NO_OPTIONS
 ) -> list[dict[str, Any]]:
     """Build the HTTP filters in their order, the router last."""
+    rules = place_key_sets(rules, options.credentials)
     entries = [entry for each in FILTERS for entry in each.chain(server, rules)]
     if any(rule.inference for rule in rules):
         entries = with_switches(entries)
@@ -161,6 +167,7 @@ def _http1_options(http: HttpServer) -> dict[str, Any]:
         "accept_http_10": http.http10,
         "default_host_for_http_10": http.http10_default_host,
         "header_key_format": build_preserved_case() if http.http1_preserve_case else None,
+        "ignore_http_11_upgrade": [{"exact": name, "ignore_case": True} for name in http.ignored_upgrades],
     }
 
 
@@ -208,7 +215,11 @@ def _early_mutations(server: Server, rules: Sequence[HttpRule]) -> list[dict[str
     """
     edit = server.http.early_request_headers
     inference = any(rule.inference for rule in rules)
-    mutations = [{"remove_on_match": {"key_matcher": {"prefix": name}}} for name in RESERVED] if inference else []
+    mutations: list[Any] = []
+    if inference:
+        mutations += [{"remove_on_match": {"key_matcher": {"prefix": name}}} for name in RESERVED]
+    mutations += [{"remove": name} for name in server.http.caller_headers]
+    mutations += [_OUR_OWN] if server.http.caller_headers else []
     mutations += build_mutations(edit, server.origin) if edit else []
     if not mutations:
         return []

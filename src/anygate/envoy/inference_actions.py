@@ -66,7 +66,7 @@ def build_choice(targets: Sequence[BackendTarget], retry: Retry | None) -> dict[
             if target.request_headers or target.response_headers or target.rewrite or target.mirrors or target.redirect:
                 raise CannotBuild(target.origin, "a backend with a priority cannot have edits of its own on its route")
         clusters = _weighted(members)
-        tries = max(1, retry.attempts_per_priority) if retry else 1
+        tries = max(retry.attempts_per_priority if retry else 1, *(target.tries for target in members))
         groups += [{"name": f"{number}/{one}", "clusters": clusters} for one in range(tries)]
     plugin = {"name": _SPECIFIER, "typed_config": typed(_GROUPS, priority_groups=groups)}
     return {"inline_cluster_specifier_plugin": {"extension": plugin}}

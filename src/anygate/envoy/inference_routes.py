@@ -9,11 +9,13 @@ from typing import Any
 
 from anygate.envoy.access_log import rule_facts
 from anygate.envoy.api import serialise, struct
-from anygate.envoy.edits import build_header_fields, literal
+from anygate.envoy.edits import build_header_fields
 from anygate.envoy.filters.decompression import NAMES as UNPACKING
 from anygate.envoy.filters.filter import enable
 from anygate.envoy.filters.model_reading import reading_entries
-from anygate.envoy.names import FACTS
+from anygate.envoy.local_replies import words_limits
+from anygate.envoy.names import FACTS, LIMIT_WORDS
+from anygate.envoy.texts import literal
 from anygate.envoy.wire import part, text_entry
 from anygate.model.edit import Respond
 from anygate.model.inference import MODEL_HEADER
@@ -58,6 +60,8 @@ def own_metadata(rule: HttpRule, role: Role = "") -> bytes:
     if rule.inference is None:
         return b""
     found = text_entry("errors", error_format(rule.inference.endpoint))
+    if words_limits(rule):
+        found += text_entry(LIMIT_WORDS, "own")
     if isinstance(rule.action, Forward):
         found += serialise(struct({FACTS: rule_facts(rule.inference)}))
     for key, words in (("code", CODES), ("param", PARAMS)):

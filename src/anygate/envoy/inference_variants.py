@@ -4,6 +4,8 @@ A provider's path is set by the route where that saves the script of the provide
 12 us, a tenth of all that is done for a request, and most rules ask only for another path. A stream takes the script in
 any case, since it may have to be asked for its usage, and costs a multiple.
 
+A limit for the whole exchange holds only for answers that are no streams, which may take as long as there is to say.
+
 Usage is read from streams of chats by our own script, and from all other answers by ai_protocol_manager, each of which
 is dear for the other's: 250 us for a stream of a hundred chunks, and 18 us for a whole answer (`filters/usage.py`).
 Either can read both, so an answer that is not what was asked for is accounted for, too. Of two members called `stream`
@@ -11,15 +13,16 @@ the last one counts here.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import cached_property
 
 import msgspec
 
 from anygate.envoy.actions import Variant
-from anygate.envoy.edits import literal
 from anygate.envoy.filters.usage import CHAT_NAME
 from anygate.envoy.filters.usage import NAME as USAGE_NAME
 from anygate.envoy.names import MODEL_NAMESPACE, STREAM_KEY
+from anygate.envoy.texts import literal
 from anygate.envoy.upstream.rewrite import fixed_path, without_rewrite
 from anygate.envoy.upstream.setting import Setting, survey
 from anygate.envoy.usage_places import CHAT
@@ -58,6 +61,8 @@ def shared_path(rule: HttpRule, providers: Providers) -> str:
     """
     if rule.inference is None or not isinstance(rule.action, Forward):
         return ""
+    if rule.mirrors or any(target.mirrors for target in rule.action.targets):
+        return ""  # a copy is made of what the route has made of a request, and goes elsewhere
     found: set[str] = set()
     for target in rule.action.targets:
         if not target.backend or target.weight <= 0:
@@ -75,18 +80,25 @@ def split_variants(variants: Iterable[Variant], rule: HttpRule, providers: Provi
         return list(variants)
     path = shared_path(rule, providers)
     chat = rule.inference.endpoint in CHAT
-    return [one for variant in variants for one in _split(variant, path, chat=chat)]
+    whole = rule.timeouts.whole
+    return [one for variant in variants for one in _split(variant, path, whole, chat=chat)]
 
 
-def _split(variant: Variant, path: str, *, chat: bool) -> list[Variant]:
+def _split(variant: Variant, path: str, whole: timedelta | None, *, chat: bool) -> list[Variant]:
+    """Split a variant into streams, if it makes a difference for them, and all else; `whole` bounds only the latter."""
     if "route" not in variant.fields:
         return [variant]
     found = []
-    if chat:
+    if chat or whole is not None:
         asked = [*variant.narrower.get("dynamic_metadata", ()), _STREAM]
         narrower = {**variant.narrower, "dynamic_metadata": asked}
-        found.append(variant._replace(narrower=narrower, settings={**variant.settings, USAGE_NAME: None}))
+        others = {USAGE_NAME: None} if chat else {}
+        found.append(variant._replace(narrower=narrower, settings={**variant.settings, **others}))
+    if chat:
         variant = variant._replace(settings={**variant.settings, CHAT_NAME: None})
+    if whole is not None:
+        route = {**variant.fields["route"], "timeout": whole}
+        variant = variant._replace(fields={**variant.fields, "route": route})
     return [*found, *(_with_path(variant, path) if path else [variant])]
 
 

@@ -1,6 +1,7 @@
-"""Answers that Envoy gives by itself to AI requests, in the format of the API that was asked.
+"""Answers that Envoy gives by itself: to AI requests in the format of the API that was asked, and with other statuses
+where a server asks for them.
 
-Which one is in the metadata of the route, so that plain routes beside AI routes keep their plain answers. The status
+Which format is in the metadata of the route, so that plain routes beside AI routes keep their plain answers. The status
 stays, and so do headers such as `retry-after`. What a provider answers is left as it is.
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/local_reply
 """
@@ -9,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from anygate.envoy.api import build, struct, typed
-from anygate.envoy.names import ORIGIN
+from anygate.envoy.api import build, struct, typed, uint32
+from anygate.envoy.names import LIMIT_WORDS, ORIGIN
+from anygate.envoy.wordings import Look, looks_of, wording_mappers
 from anygate.model.inference_answers import ERROR_FORMATS, KNOWN_STATUSES, ErrorFormat, error_body, error_type
+from anygate.model.listener import HttpServer
 from anygate.model.route import HttpRule
 
 _CONFIG = "envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig"
@@ -25,16 +28,52 @@ _OWN_WORDS = {
 """Where Envoy says nothing, or little; these statuses have no part of the request to blame either."""
 
 _FIRST_SERVER_ERROR = 500
+_UNAVAILABLE = 503
 
 
-def build_local_replies(rules: Sequence[HttpRule]) -> Any:
-    """Build the LocalReplyConfig where a rule is one of AI requests."""
-    return _config() if any(rule.inference for rule in rules) else None
+def build_local_replies(http: HttpServer, rules: Sequence[HttpRule]) -> Any:
+    """Build the LocalReplyConfig for AI requests, for rules with their own words, and for statuses of connections."""
+    statuses = (http.connect_timeout_status, http.connect_failure_status)
+    inference, worded = (
+        any(rule.inference for rule in rules),
+        any(rule.inference and words_limits(rule) for rule in rules),
+    )
+    return _config(inference, worded, *statuses, looks_of(http, rules))
+
+
+def words_limits(rule: HttpRule) -> bool:
+    """Whether those whom a limit of a rule refuses are told so in its own words."""
+    limits = rule.rate_limit.rules if rule.rate_limit else ()
+    return any(limit.answer and limit.answer.body for limit in limits)
 
 
 @cache
-def _config() -> Any:
-    return build(_CONFIG, mappers=list(_mappers()))
+def _config(inference: bool, worded: bool, timeout_status: int, failure_status: int, looks: tuple[Look, ...]) -> Any:
+    connection = _connection_mappers(timeout_status, failure_status)
+    limits = [_leave_limits()] if worded else []
+    mappers = [*wording_mappers(looks), *connection, *limits, *(_mappers() if inference else ())]
+    return build(_CONFIG, mappers=mappers) if mappers else None
+
+
+def _connection_mappers(timeout_status: int, failure_status: int) -> Iterator[dict[str, Any]]:
+    """Tried on Envoy 1.40: the details of the answer tell a connection that timed out from one that was refused."""
+    if timeout_status != _UNAVAILABLE:
+        expression = "response.code_details.contains('connection_timeout')"
+        config = typed(_CEL, expression=expression)
+        timed_out = {"extension_filter": {"name": "details", "typed_config": config}}
+        yield {"filter": timed_out, "status_code": uint32(timeout_status)}
+    if failure_status != _UNAVAILABLE:
+        failed = {"response_flag_filter": {"flags": ["UF"]}}
+        yield {"filter": failed, "status_code": uint32(failure_status)}
+
+
+def _leave_limits() -> dict[str, Any]:
+    """The mapper that leaves what the rate-limit service answers as it is."""
+    expression = (
+        f"response.code_details == 'request_rate_limited'"
+        f" && xds.route_metadata.filter_metadata['{ORIGIN}'].{LIMIT_WORDS} == 'own'"
+    )
+    return {"filter": {"extension_filter": {"name": "limit", "typed_config": typed(_CEL, expression=expression)}}}
 
 
 def _mappers() -> Iterator[dict[str, Any]]:

@@ -6,14 +6,17 @@ CookieMatcher) and envoy/type/matcher/v3/string.proto.
 
 import re
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import bool_value, build, serialise
+from anygate.envoy.api import bool_value, build, serialise, uint32
 from anygate.envoy.constraints import Violation, check
+from anygate.envoy.names import SOURCE
 from anygate.envoy.refusal import CannotBuild
-from anygate.envoy.regex import checked_regex, not_a_regex, problem_of
+from anygate.envoy.regex import checked_regex, not_a_regex
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 from anygate.model.origin import Origin
+from anygate.model.re2 import problem_of
 
 _ROUTE = "envoy.config.route.v3."
 _NO_RANGE = 'Envoy compares only headers by range, so "{}" cannot be matched'
@@ -37,20 +40,36 @@ def build_route_match(match: HttpMatch | None) -> BuiltMatch:
         return _EVERYTHING
     built = build(_ROUTE + "RouteMatch", **build_path(match.path, match.origin))
     wrong = tuple(check(built))
-    if not (match.method or match.headers or match.query or match.cookies):
+    connection = (match.source_cidrs, match.client_certificate)
+    if match.percent < _ALL:
+        built.runtime_fraction.default_value.numerator = round(match.percent * 100)
+        built.runtime_fraction.default_value.denominator = _TEN_THOUSAND
+    if not (match.method or match.headers or match.query or match.cookies) and connection == _ANY_CONNECTION:
         return BuiltMatch(serialise(built), wrong)
     try:
-        rest = _build_conditions(match.method, match.headers, match.query, match.cookies)
+        rest = _build_conditions(match.method, match.headers, match.query, match.cookies, *connection)
     except _UnbuildableError as problem:
         raise CannotBuild(match.origin, str(problem)) from problem
     return BuiltMatch(serialise(built) + rest.body, wrong + rest.wrong)
 
 
+_ALL = 100
+_TEN_THOUSAND = 1
+"""The denominator of shares of requests. Envoy compares one random number of a request with all fractions; those of
+weights count in millions, which leaves the last digits of the number to these."""
 _EVERYTHING = BuiltMatch(b"\n\x01/")  # prefix: "/"
+_ANY_CONNECTION: tuple[tuple[str, ...], bool | None] = ((), None)
 
 
 @lru_cache(maxsize=8192)
-def _build_conditions(method: str, headers: _Values, query: _Values, cookies: _Values) -> BuiltMatch:
+def _build_conditions(
+    method: str,
+    headers: _Values,
+    query: _Values,
+    cookies: _Values,
+    source_cidrs: tuple[str, ...],
+    client_certificate: bool | None,
+) -> BuiltMatch:
     """Build the part of a RouteMatch that is not about the path."""
     wanted = [_build_header_match(value) for value in headers]
     if method:
@@ -62,10 +81,22 @@ def _build_conditions(method: str, headers: _Values, query: _Values, cookies: _V
         headers=wanted,
         query_parameters=[_build_query_match(value) for value in query if not value.invert],
         cookies=[_build_cookie_match(value) for value in cookies],
+        filter_state=[_build_source_match(source_cidrs)] if source_cidrs else [],
+        tls_context=None if client_certificate is None else {"validated": bool_value(client_certificate)},
     )
     wrong = tuple(check(built))
     built.ClearField("prefix")
     return BuiltMatch(serialise(built), wrong)
+
+
+def _build_source_match(cidrs: tuple[str, ...]) -> dict[str, Any]:
+    """Match where the connection came from, which a network filter wrote down (`listeners.py`)."""
+    try:
+        networks = [ip_network(text, strict=False) for text in cidrs]
+    except ValueError as problem:
+        raise _UnbuildableError(str(problem)) from problem
+    ranges = [{"address_prefix": str(one.network_address), "prefix_len": uint32(one.prefixlen)} for one in networks]
+    return {"key": SOURCE, "address_match": {"ranges": ranges}}
 
 
 class _UnbuildableError(ValueError):

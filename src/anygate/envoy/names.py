@@ -22,6 +22,9 @@ EGRESS = "anygate_egress"
 SERVICES = "anygate_services"
 """The cluster of the gRPC services that Envoy calls."""
 
+SANDBOX = "anygate_sandbox"
+"""The cluster of the sandbox that runs plugins of WebAssembly."""
+
 MCP_GATEWAY = "anygate_mcp"
 """The cluster of the MCP gateway."""
 
@@ -37,17 +40,29 @@ USAGE = "envoy.ai.token_usage"
 USED, COUNTS = "anygate.usage", "counts"
 """The dynamic metadata in which our own script says the same of streams in OpenAI's chat format."""
 
+PROMPTS = "anygate.prompts"
+"""The dynamic metadata with what the guards of prompts have to look at, each under its number."""
+
 STARTED = "anygate.started"
 """The dynamic metadata with what a stream said about its usage at its start, which is left if it breaks off."""
 
 MODEL_NAMESPACE, MODEL_KEY, STREAM_KEY = "anygate.ai", "model", "stream"
 """The dynamic metadata in which the model stands that a client asked for; every AI request has it, and no other."""
 
+LIMIT_WORDS = "limit_words"
+"""The key, in the namespace of origins, by which rows of AI requests say that limits of theirs answer in own words."""
+
 FACTS = "ai"
 """The key, in the namespace of origins, of what rows and clusters say about themselves for accounting."""
 
 REWRITE = "anygate.rewrite"
 """The upstream filter that gives a provider the path and the body that it wants; a route may turn it off."""
+
+STAGE_STATS = "stage"
+"""The first part of the statistics of what is inside of Envoy, and takes no connection of a client."""
+
+SOURCE = "anygate.source"
+"""The filter state of a connection with the address that it came from."""
 
 PLAIN = "plain"
 """The filter chain that every unencrypted HTTP server of a port shares."""
@@ -73,6 +88,16 @@ def routes_name(listener: Listener, server: Server | None = None) -> str:
     return f"{listener.name}/{server.name}" if server else listener.name
 
 
+def stage_name(stage: str) -> str:
+    """The listener, the routes and the cluster of a second stage: its own name."""
+    return stage
+
+
+def stage_stat(stage: str) -> str:
+    """The statistics of a second stage."""
+    return f"{STAGE_STATS}.{stage}"
+
+
 def virtual_host_name(domain: str) -> str:
     """The virtual host: its domain."""
     return domain
@@ -91,6 +116,11 @@ def rule_name(route: HttpRoute, rule: HttpRule, index: int) -> str:
 def match_name(rule: str, index: int) -> str:
     """One match of a rule, such as `HTTPRoute/default/web/rule/0/match/1`."""
     return f"{rule}/match/{index}"
+
+
+def outside_name(match: str) -> str:
+    """What answers the requests of a match whose rewritten path would be out of order."""
+    return f"{match}/outside"
 
 
 def preflight_name(match: str) -> str:
@@ -126,6 +156,11 @@ def adapter_cluster_name(backend: str) -> str:
 def merged_name(stream: StreamRoute) -> str:
     """The cluster that joins the targets of a UDP route."""
     return f"{stream_name(stream)}/targets"
+
+
+def key_set_file_name(secret: str) -> str:
+    """The file with a secret key set, in the folder of credentials; a name cannot leave it."""
+    return f"{quote(secret, safe='')}.jwks"
 
 
 def keys_file_name(exchange: str) -> str:

@@ -2,11 +2,15 @@
 
 _FETCHED = "tokens and keys are fetched beside Envoy, which is given only what came of it"
 
+_TOLD = "the services beside Envoy tell of its access log to others"
+
 NOT_CARRIED = {
+    "Backend.behind": "whoever runs both on one machine has put the listener's address in the backend's endpoints",
     "Backend.fallback": "the reader has turned it into the priorities of a joined backend",
     "Backend.members": "it tells people and stubs what a joined backend was made of; Envoy has the endpoints",
     "Backend.namespace": "it tells people and stubs where the backend comes from; Envoy has its endpoints",
     "Backend.port": "it tells people and stubs which port was asked for; Envoy has that of each endpoint",
+    "Backend.simulated": "it tells what a stub speaks that stands in for the backend",
     "Backend.stub": "whoever starts stubs has put their addresses in the backend's endpoints",
     "BackendTarget.reason": "it tells people why a target is refused; clients are answered with 500 without reasons",
     "Gateway.addresses": "where a gateway is bound is decided by the placement, not by the manifests",
@@ -34,5 +38,12 @@ NOT_CARRIED = {
     "OidcClient.scopes": _FETCHED,
     "OidcClient.secret": _FETCHED,
     "OidcClient.token_endpoint": _FETCHED,
+    "Langfuse.host": _TOLD,
+    "Langfuse.public_key": _TOLD,
+    "Langfuse.secret": _TOLD,
+    "Otel.endpoint": _TOLD,
+    "Otel.service": _TOLD,
+    "Provider.langfuse": _TOLD,
+    "Provider.otel": _TOLD,
     "TokenCredential.source": _FETCHED,
 }

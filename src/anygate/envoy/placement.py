@@ -8,6 +8,7 @@ from typing import NamedTuple
 from anygate.envoy.recording import AS_USUAL, Recording, Tracing
 from anygate.model.listener import Listener
 
+LOOPBACK = "127.0.0.1"
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a gateway listens on every interface unless it is placed elsewhere
 
 
@@ -29,16 +30,18 @@ CREDENTIALS = "/run/anygate/credentials"
 class Placement:
     """Where each listener is bound, and what else depends on the machine that Envoy runs on.
 
-    `sockets` places single listeners by name; any other is bound to its own port on `address`. `access_log` is the
-    path of a file that gets one JSON object for each request; empty means none, and `/dev/stdout` is a path too.
-    `system_authorities` is the file of the authorities that the machine trusts. `exclusive` makes a TCP port that
-    another process listens on an error, where Envoy would otherwise share it with another Envoy of the same user.
+    `sockets` places single listeners by name; any other is bound to its own port on `address`, or on loopback if it
+    is for this machine only. `access_log` is the path of a file that gets one JSON object for each request; empty
+    means none, and `/dev/stdout` is a path too. `system_authorities` is the file of the authorities that the machine
+    trusts. `exclusive` makes a TCP port that another process listens on an error, where Envoy would otherwise share it
+    with another Envoy of the same user.
 
     The rest are paths of Unix sockets: `egress` is where Envoy takes what the adapter has translated, `adapters` are
-    the adapter's own, one for each of its workers, `mcp` are those of the MCP gateway's workers, and `services` is
-    where the gRPC services listen that Envoy calls. Without them nothing is translated, no MCP endpoint answers, and
-    nothing needs the services. `credentials` is the folder of files with keys that Envoy signs with. `recording` and
-    `tracing` say what the services are told of AI requests.
+    the adapter's own, one for each of its workers, `mcp` are those of the MCP gateway's workers, `services` is where
+    the gRPC services listen that Envoy calls, and `sandbox` where the one does that runs plugins. Without them nothing
+    is translated, no MCP endpoint answers, plugins close their rules, and nothing needs the services. `credentials` is
+    the folder of files with keys that Envoy signs with. `recording` and `tracing` say what the services are told of AI
+    requests.
     """
 
     address: str = ANY_ADDRESS
@@ -50,6 +53,7 @@ class Placement:
     adapters: tuple[str, ...] = ()
     services: str = ""
     mcp: tuple[str, ...] = ()
+    sandbox: str = ""
     credentials: str = CREDENTIALS
     recording: Recording = AS_USUAL
     tracing: Tracing | None = None
@@ -66,7 +70,8 @@ class Placement:
 
     def socket(self, listener: Listener) -> Socket:
         """The address and port to bind for a listener."""
-        return self.sockets.get(listener.name) or Socket(self.address, listener.port)
+        address = LOOPBACK if listener.loopback else self.address
+        return self.sockets.get(listener.name) or Socket(address, listener.local_port or listener.port)
 
 
 AS_WRITTEN = Placement()

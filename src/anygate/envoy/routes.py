@@ -19,12 +19,23 @@ from anygate.envoy.filters.filter import Scope
 from anygate.envoy.inference_routes import build_answer, build_entrance, lua_metadata, own_metadata
 from anygate.envoy.inference_variants import Providers, split_variants
 from anygate.envoy.matches import build_route_match
-from anygate.envoy.names import ORIGIN, UNRESOLVED, match_name, preflight_name, rule_name, share_name, special_name
+from anygate.envoy.names import (
+    ORIGIN,
+    UNRESOLVED,
+    match_name,
+    outside_name,
+    preflight_name,
+    rule_name,
+    share_name,
+    special_name,
+)
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.switch import switches
 from anygate.envoy.wire import part, text_entry
+from anygate.envoy.wordings import wording_metadata
 from anygate.model.inference_rows import asked_match
 from anygate.model.match import HttpMatch, PathMatch
+from anygate.model.outside import find_outside
 from anygate.model.route import Forward, HttpRoute, HttpRule
 from anygate.model.route_table import Attachment, Row, needs_preflight, preflight_match
 
@@ -172,6 +183,10 @@ class _Metadata(NamedTuple):
 
 
 _NO_METADATA = _Metadata()
+_NOT_FOUND = _Action(
+    ((Variant({}, {}), serialise(build(_ROUTE, direct_response={"status": 404}))),), (), 0, _NO_METADATA
+)
+"""The answer to requests whose rewritten path would be out of order."""
 
 
 def _build_route(route: HttpRoute, context: RouteContext) -> _Rows:
@@ -190,7 +205,12 @@ def _build_rule(rule: HttpRule, name: str, context: RouteContext, rows: _Rows) -
         if action is None:
             action = by_path[path] = _build_action(name, rule, path, context)
         full = match_name(name, position)
-        rows[id(rule), id(match), False] = _build_row(rule, asked_match(rule, match), action, full)
+        row = _build_row(rule, asked_match(rule, match), action, full)
+        outside = find_outside(rule, match)
+        if outside is not None:
+            left = _build_row(rule, asked_match(rule, outside), _NOT_FOUND, outside_name(full))
+            row = BuiltRow(left.body + row.body, (*left.refused, *row.refused), row.body_size)
+        rows[id(rule), id(match), False] = row
         if needs_preflight(rule, match):
             wanted = preflight_match(rule, match)
             answering = _build_preflight(rule, action, context)
@@ -213,7 +233,7 @@ def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: Ro
     """Build and check the half of a Route that says what happens; a rule that cannot be built answers 500."""
     refused: list[Refusal] = []
     built: list[Any] = []
-    metadata = _Metadata(own_metadata(rule), lua_metadata(rule))
+    metadata = _Metadata(own_metadata(rule), lua_metadata(rule) + wording_metadata(rule))
     try:
         settings = _build_filter_settings(rule, context.scope)
         if context.scope.switched:

@@ -8,12 +8,12 @@ from typing import Any
 
 from anygate.envoy.api import build
 from anygate.manifests.sensitive import Sensitive
-from anygate.model.tls import Authorities, AuthoritiesFile, Certificate, CertificateFiles, Secret
+from anygate.model.tls import Authorities, AuthoritiesFile, Certificate, CertificateFiles, Opaque
 
 _SECRET = "envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105
 
 
-def build_secret(secret: Secret) -> Any:
+def build_secret(secret: Certificate | Authorities | CertificateFiles | AuthoritiesFile | Opaque) -> Any:
     """Build a Secret: a certificate, authorities with their revocation list, files of either, or opaque bytes."""
     if isinstance(secret, Certificate):
         return build(

@@ -6,28 +6,58 @@ envoy/extensions/filters/udp/udp_proxy/v3 (udp_proxy.proto, route.proto).
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
-from anygate.envoy.api import typed
+from anygate.envoy.access_log import build_server_log
+from anygate.envoy.api import typed, uint32
 from anygate.envoy.names import UNRESOLVED, merged_name, stream_name
+from anygate.envoy.refusal import CannotBuild
 from anygate.model.backend import Backend, EndpointGroup
+from anygate.model.listener import AccessLog
 from anygate.model.route import BackendTarget, StreamRoute
 
 _TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+_RBAC = "envoy.extensions.filters.network.rbac.v3.RBAC"
 _UDP = "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig"
 
 
-def build_tcp_proxy(stream: StreamRoute | None, name: str, idle: timedelta | None = None) -> dict[str, Any]:
+def build_tcp_proxy(
+    stream: StreamRoute | None, name: str, idle: timedelta | None = None, log: AccessLog | None = None
+) -> dict[str, Any]:
     """Build the filter that passes bytes on by weight; without a target Envoy closes the connection."""
     config = typed(
         _TCP,
         stat_prefix=name,
         idle_timeout=(stream.idle_timeout if stream else None) or idle,
+        access_log=build_server_log(log),
         **_tcp_clusters(_usable(stream)),
     )
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
+
+
+def build_source_filters(stream: StreamRoute) -> list[dict[str, Any]]:
+    """Build what closes connections by the address that they come from."""
+    made = []
+    for action, cidrs in (("ALLOW", stream.allowed_sources), ("DENY", stream.denied_sources)):
+        if not cidrs:
+            continue
+        principals = [{"direct_remote_ip": _range(text, stream)} for text in cidrs]
+        policy = {"permissions": [{"any": True}], "principals": principals}
+        rules = {"action": action, "policies": {"sources": policy}}
+        config = typed(_RBAC, stat_prefix=stream_name(stream), rules=rules)
+        made.append({"name": "envoy.filters.network.rbac", "typed_config": config})
+    return made
+
+
+def _range(text: str, stream: StreamRoute) -> dict[str, Any]:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError as problem:
+        raise CannotBuild(stream.origin, str(problem)) from problem
+    return {"address_prefix": str(network.network_address), "prefix_len": uint32(network.prefixlen)}
 
 
 def build_udp_proxy(stream: StreamRoute | None, cluster: str, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Step(Part, frozen=True):
     """One decision on the way: what was chosen, where it was written, and what decided."""
 
-    kind: Literal["listener", "server", "hostname", "route", "model", "rule", "backend", "stream"]
+    kind: Literal["listener", "server", "hostname", "route", "model", "rule", "stage", "backend", "stream"]
     name: str
     place: str = ""
     text: str = ""

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 from anygate.explain.answer import Applied, Decision
 from anygate.explain.conditions import cookie_values, describe_path, describe_value, query_values
+from anygate.explain.prompts import describe_prompts
 from anygate.explain.seen import SeenRequest
+from anygate.model.answers import AnswerEdit
 from anygate.model.edit import HeaderEdit, Rewrite
 from anygate.model.limits import Expression, Faults, LimitRule, LimitSelector, MetadataNumber, RateLimit
 from anygate.model.route import HttpRule, Mirror, Timeouts
 from anygate.model.route_table import is_forwarding
-from anygate.model.security import Authorization, Cors, Jwt, Security
+from anygate.model.security import Authorization, AuthorizationRule, Cors, CorsHeaders, Jwt, Principal, Security
 
 
 def describe_rule(rule: HttpRule) -> tuple[Applied, ...]:
@@ -71,8 +73,13 @@ def describe_rewrite(rewrite: Rewrite | None, place: str) -> Iterator[Applied]:
             "full": "path becomes",
             "prefix": "prefix becomes",
             "regex": f"{rewrite.path.pattern} becomes",
+            "text": "path becomes",
         }
         said.append(f"{words[rewrite.path.kind]} {rewrite.path.value or '/'}")
+    if rewrite.query:
+        said.append(f"query begins with {rewrite.query}")
+    if rewrite.method:
+        said.append(f"method becomes {rewrite.method}")
     if rewrite.host:
         said.append(f"host becomes {rewrite.host}")
     elif rewrite.host_header:
@@ -93,12 +100,20 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
     place = rule.origin.place
     if rule.cors:
         yield Applied(kind="cors", text=_cors(rule.cors), place=rule.cors.origin.place)
+    if rule.cors_headers:
+        yield Applied(kind="cors", text=_cors_headers(rule.cors_headers), place=rule.cors_headers.origin.place)
     if rule.faults:
         yield Applied(kind="fault", text=_faults(rule.faults), place=rule.faults.origin.place)
     if rule.security:
         yield from _security(rule.security)
+    if rule.prompts:
+        yield from describe_prompts(rule.prompts)
     if rule.rate_limit:
         yield from _limits(rule.rate_limit)
+    for plugin in rule.plugins:
+        fails = "passes" if plugin.fail_open else "is refused"
+        text = f"{plugin.name}; where it fails, the request {fails}"
+        yield Applied(kind="plugin", text=text, place=plugin.origin.place)
     if rule.session:
         kept = f"kept on one endpoint by {rule.session.kind} {rule.session.name}"
         yield Applied(kind="session", text=kept, place=rule.session.origin.place)
@@ -109,6 +124,7 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
         yield Applied(kind="buffer", text=f"body held whole, at most {rule.request_buffer} bytes", place=place)
     if rule.inject:
         yield Applied(kind="credential", text=f"put on header {rule.inject.header}", place=rule.inject.origin.place)
+    yield from _kept(rule)
     yield from describe_edit("request headers", rule.request_headers, place)
     yield from describe_rewrite(rule.rewrite, place)
     for mirror in rule.mirrors:
@@ -120,6 +136,33 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
         when = ", ".join((*rule.retry.triggers, *map(str, rule.retry.statuses))) or "nothing"
         yield Applied(kind="retry", text=f"up to {rule.retry.attempts} on {when}", place=rule.retry.origin.place)
     yield from describe_edit("response headers", rule.response_headers, place)
+    for edit in rule.answers:
+        yield Applied(kind="answer", text=_answer(edit), place=edit.origin.place)
+    if rule.compression:
+        types = ", ".join(rule.compression.types) or "every type"
+        text = f"gzip for {types} from {rule.compression.smallest} bytes on"
+        yield Applied(kind="compression", text=text, place=rule.compression.origin.place)
+
+
+def _kept(rule: HttpRule) -> Iterator[Applied]:
+    if rule.request_id:
+        told = " and told" if rule.request_id.in_response else ""
+        text = f"a {rule.request_id.form} in {rule.request_id.header} where there is none{told}"
+        yield Applied(kind="request id", text=text, place=rule.request_id.origin.place)
+    if rule.breaker:
+        when = ", ".join(map(str, rule.breaker.failing))
+        text = f"{rule.breaker.status} after {rule.breaker.failures} answers with {when}"
+        yield Applied(kind="breaker", text=text, place=rule.breaker.origin.place)
+
+
+def _answer(edit: AnswerEdit) -> str:
+    ranges = ", ".join(f"{first}-{last}" if first != last else f"{first}" for first, last in edit.statuses)
+    said = [f"status becomes {edit.status}"] if edit.status else []
+    said += ["body is another one"] if edit.body is not None else []
+    said += ["body gets more around it"] if edit.before or edit.after else []
+    said += [f"{one.find} becomes {one.value or 'nothing'}" for one in edit.replacements]
+    said += ["headers change"] if edit.headers else []
+    return ", ".join(said) + (f", for statuses {ranges}" if ranges else "")
 
 
 def _is_preflight(seen: SeenRequest) -> bool:
@@ -172,6 +215,9 @@ def _has_token(jwt: Jwt, seen: SeenRequest) -> bool:
 
 
 def _security(security: Security) -> Iterator[Applied]:
+    if security.admission:
+        text = ", ".join(map(_verdict, security.admission.rules))
+        yield Applied(kind="admission", text=text, place=security.admission.origin.place)
     if security.api_key:
         where = [f"header {name}" for name in security.api_key.headers]
         where += [f"query {name}" for name in security.api_key.query]
@@ -187,6 +233,9 @@ def _security(security: Security) -> Iterator[Applied]:
         issuers = " or ".join(provider.issuer or provider.name for provider in security.jwt.providers)
         needed = "checked if there is one" if security.jwt.optional else "needed"
         yield Applied(kind="jwt", text=f"token of {issuers} {needed}", place=security.origin.place)
+    if security.caller:
+        called = f"called {security.caller.name}" if security.caller.name else "called by the name of the credential"
+        yield Applied(kind="caller", text=f"{called} in {security.caller.header}", place=security.caller.origin.place)
     if security.ext_auth:
         asked = f"{security.ext_auth.backend} is asked over {security.ext_auth.protocol}"
         failing = ", passes when that fails" if security.ext_auth.fail_open else ""
@@ -196,8 +245,21 @@ def _security(security: Security) -> Iterator[Applied]:
         yield Applied(kind="authorization", text=text, place=security.authorization.origin.place)
 
 
+def _verdict(rule: AuthorizationRule) -> str:
+    who = _who(rule.principal)
+    return f"{rule.name} {'allows' if rule.allow else 'denies'}" + (f" clients{who}" if who else "")
+
+
+def _who(who: Principal) -> str:
+    """Which clients a rule is about, as far as addresses and headers say."""
+    parts = [f"{'outside' if who.other_addresses else 'in'} {', '.join(who.cidrs)}"] if who.cidrs else []
+    parts += [f"with {name} {' or '.join(values)}" for name, values in who.headers]
+    parts += [f"without {name} {' or '.join(values)}".rstrip() for name, values in who.other_headers]
+    return "".join(f" {part}" for part in parts)
+
+
 def _authorization(authorization: Authorization) -> str:
-    rules = [f"{rule.name} {'allows' if rule.allow else 'denies'}" for rule in authorization.rules]
+    rules = map(_verdict, authorization.rules)
     return ", ".join([*rules, f"otherwise {'allowed' if authorization.allow_by_default else 'denied'}"])
 
 
@@ -205,6 +267,12 @@ def _cors(cors: Cors) -> str:
     return f"allowed from {', '.join(cors.allow_origins) or 'nowhere'}" + (
         " with credentials" if cors.allow_credentials else ""
     )
+
+
+def _cors_headers(cors: CorsHeaders) -> str:
+    if cors.patterns:
+        return f"headers on every answer to origins like {' or '.join(cors.patterns)}"
+    return f"headers on every answer, allowed from {', '.join(cors.allow_origins) or 'nowhere'}"
 
 
 def _faults(faults: Faults) -> str:
@@ -221,21 +289,31 @@ def _faults(faults: Faults) -> str:
 def _limits(limit: RateLimit) -> Iterator[Applied]:
     for rule in limit.rules:
         kind = "quota" if rule.backends else f"{rule.scope} limit"
-        yield Applied(kind=kind, text=_limit(rule), place=rule.origin.place)
+        text = f"{rule.origin.object}: {_limit(rule)}" if rule.answer and rule.answer.retry_headers else _limit(rule)
+        yield Applied(kind=kind, text=text, place=rule.origin.place)
 
 
 def _limit(rule: LimitRule) -> str:
     said = f"{rule.requests} per {_span(rule.unit)}"
+    if rule.window == "leaky":
+        said = f"one per {_span(rule.unit)} and {rule.requests} ahead of their time"
+    elif rule.window == "concurrent":
+        said = f"{rule.requests} at a time"
+    elif rule.window != "fixed":
+        said += f" ({rule.window})"
     said += f" of {', '.join(rule.backends)}" if rule.backends else ""
     selected = [text for selector in rule.selectors for text in _selector(selector)]
     said += " for " + ", ".join(selected) if selected else ""
+    warns = rule.answer is not None and rule.answer.warning is not None
     costs = [f"{name} costs {_cost(cost)}" for name, cost in _costs(rule) if cost is not None]
     more = (
         *costs,
         *(["shared by all its routes"] if rule.shared else ()),
         *([f"or as {_cost(rule.limit_from)} says"] if rule.limit_from else ()),
         *(["refuses when it cannot be counted"] if rule.fail_closed else ()),
-        *(["only counted"] if rule.shadow else ()),
+        *(["waits for room"] if rule.queued else ()),
+        *(["reserves what a request asks for at most"] if rule.reserves else ()),
+        *(["only counted"] if rule.shadow and not warns else ["passes with a warning"] if warns else ()),
     )
     return ", ".join((said, *more))
 
@@ -268,12 +346,17 @@ def _selector(selector: LimitSelector) -> Iterator[str]:
         yield f"clients {'outside' if selector.other_addresses else 'in'} {selector.cidr}"
     if selector.distinct_addresses:
         yield "each client address"
+    if selector.distinct_callers:
+        yield f"each {selector.distinct_callers}"
+    if selector.distinct_text:
+        yield f"each {selector.distinct_text}"
 
 
 def _timeouts(timeouts: Timeouts) -> str:
     named = (
         ("request", timeouts.request),
         ("attempt", timeouts.attempt),
+        ("answer that is no stream", timeouts.whole),
         ("silent stream", timeouts.stream_idle),
         ("stream", timeouts.max_stream),
     )

@@ -7,6 +7,8 @@ from anygate.explain.regexes import compile_re2
 from anygate.explain.seen import SeenRequest
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 
+_ALL = 100
+
 
 class Condition(NamedTuple):
     """What was asked for, whether it holds (None: cannot be evaluated here), and what the request had."""
@@ -30,6 +32,9 @@ def describe_match(match: HttpMatch | None) -> str:
     said += [describe_path(match.path)] if match.path else []
     for kind, values in (("header", match.headers), ("query", match.query), ("cookie", match.cookies)):
         said += [describe_value(kind, value) for value in values]
+    said += [f"{match.percent:g}% of requests"] if match.percent < _ALL else []
+    said += [_describe_source(match)] if match.source_cidrs else []
+    said += [_describe_certificate(match)] if match.client_certificate is not None else []
     return ", ".join(said) or "any request"
 
 
@@ -142,6 +147,8 @@ def _each(match: HttpMatch, seen: SeenRequest) -> Iterator[Condition]:
     if match.method:
         holds = match.method == seen.method
         yield Condition("method", f"method {match.method}", holds, f"the method is {seen.method}")
+    if match.percent < _ALL:
+        yield Condition("share", f"{match.percent:g}% of requests", None)
     for header in match.headers:
         values = _header_values(header.name.lower(), seen)
         yield _say("header", header, values, header_holds(header, values))
@@ -152,11 +159,24 @@ def _each(match: HttpMatch, seen: SeenRequest) -> Iterator[Condition]:
     for cookie in match.cookies:
         values = (cookies[cookie.name],) if cookie.name in cookies else ()
         yield _say("cookie", cookie, values, cookie_holds(cookie, values))
+    unknown = "a request is described here without its connection"
+    if match.source_cidrs:
+        yield Condition("source", _describe_source(match), None, unknown)
+    if match.client_certificate is not None:
+        yield Condition("certificate", _describe_certificate(match), None, unknown)
+
+
+def _describe_source(match: HttpMatch) -> str:
+    return f"a connection from {' or '.join(match.source_cidrs)}"
+
+
+def _describe_certificate(match: HttpMatch) -> str:
+    return "a verified client certificate" if match.client_certificate else "no verified client certificate"
 
 
 def _header_values(name: str, seen: SeenRequest) -> tuple[str, ...]:
     """The values of a header; two that begin with a colon stand for parts of the request."""
-    parts = {":path": seen.target, ":scheme": seen.scheme}
+    parts = {":path": seen.target, ":scheme": seen.scheme, ":method": seen.method, ":authority": seen.host}
     return (parts[name],) if name in parts else seen.headers.get(name, ())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import NamedTuple
 
 from anygate.explain.request import Request
@@ -50,6 +51,8 @@ def bound_port(listener: Listener, ports: Mapping[str, int]) -> int:
     """The port at which a listener is bound here: as `ports` says, else lifted where it is privileged."""
     if listener.name in ports:
         return ports[listener.name]
+    if listener.local_port:
+        return listener.local_port
     return listener.port + LIFT if listener.port < PRIVILEGED else listener.port
 
 
@@ -62,11 +65,16 @@ def find_doors(model: Model, request: Request, ports: Mapping[str, int]) -> list
         if listener.transport == "tcp" and request.port in (listener.port, bound_port(listener, ports))
     ]
 
-    def worth(door: Door) -> tuple[bool, bool, tuple[int, int]]:
+    host = request.host.lower()
+
+    def worth(door: Door) -> tuple[bool, bool, tuple[int, int], tuple[int, int]]:
         speaking = servers_for(door.listener, request.scheme)
-        naming = [specificity(server.hostname) for server in speaking if covers(server.hostname, request.host.lower())]
+        naming = [specificity(server.hostname) for server in speaking if covers(server.hostname, host)]
         exact = door.bound == request.port and door.listener.name in ports
-        return exact, bool(speaking), max(naming, default=(-1, 0))
+        # A sidecar has two ways in at one port: for the services that it calls, and for itself.
+        known = [name for server in speaking for route in server.routes for name in route.hostnames]
+        routed = [specificity(name) for name in known if covers(name, host)]
+        return exact, bool(speaking), max(naming, default=(-1, 0)), max(routed, default=(-1, 0))
 
     return sorted(doors, key=worth, reverse=True)
 
@@ -80,8 +88,20 @@ def servers_for(listener: Listener, scheme: str) -> list[Server]:
 def choose_server(servers: Sequence[Server], host: str) -> Server | None:
     """The server that a TLS connection for a host gets: the most specific. An address has no name."""
     name = "" if _is_address(host) else host.lower()
-    fitting = [server for server in servers if server.hostname in ("", ANY_HOST) or (name and _names(server, name))]
-    return max(fitting, key=lambda server: specificity(server.hostname or ANY_HOST), default=None)
+    fitting = [
+        (specificity(wanted), server)
+        for server in servers
+        for wanted in server_names(server)
+        if wanted == ANY_HOST or (name and find_domain((wanted,), name) is not None)
+    ]
+    return max(fitting, key=itemgetter(0))[1] if fitting else None
+
+
+def server_names(server: Server) -> tuple[str, ...]:
+    """The names that TLS connections may ask a server for."""
+    if server.named_tls:
+        return tuple(name for one in server.named_tls for name in one.server_names)
+    return (server.hostname or ANY_HOST,)
 
 
 def choose_stream(server: Server, host: str) -> StreamRoute | None:
@@ -117,10 +137,6 @@ def moved_ports(door: Door, port: int, ports: Mapping[str, int]) -> dict[int, in
         for listener in door.gateway.listeners
         if listener.transport == "tcp" and listener.port != bound_port(listener, ports)
     }
-
-
-def _names(server: Server, name: str) -> bool:
-    return find_domain((server.hostname,), name) is not None
 
 
 def _is_address(host: str) -> bool:

@@ -19,11 +19,13 @@ _SIMILAR = 0.6
 def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> list[NearMiss]:
     """The rows of a table that came closest, fewest failing conditions first.
 
-    Of the rows behind the one that decided, only the first that holds too is of interest.
+    Of the rows behind the one that decided, only the first that holds too is of interest; the rows of its own rule
+    lead nowhere else.
     """
     found: list[tuple[tuple[object, ...], NearMiss]] = []
+    decided = None if winner is None else rows[winner].rule
     for at, row in enumerate(rows):
-        if at == winner or row.preflight or row.role:
+        if row.rule is decided or row.preflight or row.role or _is_rest(row):
             continue
         conditions = check_match(row.wanted, seen)
         failed = [condition for condition in conditions if condition.holds is not True]
@@ -35,8 +37,11 @@ def near_rows(rows: Sequence[Row], seen: SeenRequest, winner: int | None) -> lis
             distance = -_closeness(row, seen)
             found.append(((len(failed), distance, at), _row_miss(row, text, len(failed))))
     found.sort(key=lambda pair: pair[0])
-    shadowed = [miss for _, miss in found if not miss.failed][:1]
-    return (shadowed + [miss for _, miss in found if miss.failed])[:LIMIT]
+    # A condition that was written once may have several rows: the closest stands for all.
+    nearest = {(miss.name, miss.place): miss for _, miss in reversed(found)}
+    misses = [miss for _, miss in found if nearest[miss.name, miss.place] is miss]
+    shadowed = [miss for miss in misses if not miss.failed][:1]
+    return (shadowed + [miss for miss in misses if miss.failed])[:LIMIT]
 
 
 def near_hosts(table: dict[str, VirtualHost], seen: SeenRequest) -> list[NearMiss]:
@@ -141,6 +146,11 @@ def _is_near(failed: Sequence[Condition], conditions: Sequence[Condition], row: 
     return path is None or "differs" in path.why or "starts" in path.why or len(failed) == 1
 
 
+def _is_rest(row: Row) -> bool:
+    """Whether a row answers whatever no rule of the manifests takes: it holds always, which tells nobody anything."""
+    return row.match is not None and row.match.rank[:1] == (-1,)
+
+
 def _is_twin(row: Row, seen: SeenRequest) -> bool:
     """Whether a row of an AI rule is about another endpoint: each of its rules has a row for every endpoint."""
     path = row.match.path if row.match else None
@@ -162,7 +172,7 @@ def _behind(winner: Row, row: Row) -> str:
     if specificity(row.hostname) != specificity(winner.hostname):
         return f"for the less specific hostname {row.hostname}"
     if (row.match.rank if row.match else ()) != (winner.match.rank if winner.match else ()):
-        return "its conditions are less specific"
+        return "it ranks lower, by its priority or its conditions"
     if (row.route.created or "9999") != (winner.route.created or "9999"):
         return "its route is newer"
     if row.route.name != winner.route.name:

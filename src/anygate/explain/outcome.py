@@ -12,27 +12,32 @@ from anygate.explain.applied import (
     early_answer,
     preflight_answer,
 )
+from anygate.explain.conditions import check_match
 from anygate.explain.inference import ask_provider, describe_provider, provider_text, refuse
 from anygate.explain.seen import SeenRequest
+from anygate.explain.stages import Onward, send_on
 from anygate.explain.upstream import UNKNOWN, Way, build_location, build_upstream
 from anygate.model.backend import Backend
 from anygate.model.edit import HeaderEdit, Redirect, Respond, Rewrite
+from anygate.model.outside import find_outside
 from anygate.model.root import Model
-from anygate.model.route import BackendTarget, Forward, HttpRule, StreamRoute
+from anygate.model.route import BackendTarget, Continue, Forward, HttpRule, StreamRoute
 from anygate.model.route_table import Row
 
 _NO_TARGET = 500
+_NOT_FOUND = 404
 _NO_ENDPOINT = 503
 
 
 class Outcome(NamedTuple):
-    """The end of the way: the decision, the shares it is made by, and what applies."""
+    """The end of the way: the decision, the shares it is made by, and what applies; or that it goes `onward`."""
 
     decision: Decision
     steps: tuple[Step, ...] = ()
     applied: tuple[Applied, ...] = ()
     shares: tuple[Share, ...] = ()
     notes: tuple[str, ...] = ()
+    onward: Onward | None = None
 
 
 def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
@@ -40,6 +45,10 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
     rule = row.rule
     applied = describe_rule(rule)
     notes = cors_notes(rule.cors, seen)
+    outside = find_outside(rule, row.match)
+    if outside is not None and all(condition.holds for condition in check_match(outside, seen)):
+        reason = "rewritten, the path would lead out of what its prefix becomes"
+        return Outcome(Decision(kind="respond", status=_NOT_FOUND, reason=reason), applied=applied)
     refused = _unbuildable(rule)
     if refused:
         reason = f"the header {refused} cannot be changed by a header edit"
@@ -55,12 +64,15 @@ def decide(model: Model, row: Row, seen: SeenRequest, way: Way) -> Outcome:
             kind="respond",
             status=action.status,
             reason=action.reason or f"a fixed answer ({action.origin.place})",
-            body=action.body,
+            body=str(action.text) if action.text else action.body,
             content_type=action.content_type,
         )
         return Outcome(early or decision, applied=applied, notes=notes)
     if isinstance(rule.action, Redirect):
         return Outcome(early or _redirect(rule.action, row, seen, way), applied=applied, notes=notes)
+    if isinstance(rule.action, Continue):
+        onward = None if early else send_on(row, rule.action.stage, seen)
+        return Outcome(early or Decision(kind="forward"), applied=applied, notes=notes, onward=onward)
     shares = _shares(model, row, rule.action, seen, way)
     steps = tuple(_share_step(share) for share in shares if share.percent > 0 or share.priority)
     return Outcome(early or _forward(rule.action, shares), steps, applied, shares, (*notes, *_doubts(shares)))
@@ -192,6 +204,8 @@ def _merged(rule: Rewrite | None, target: Rewrite | None) -> Rewrite | None:
         host_header=host.host_header,
         host_from_backend=host.host_from_backend,
         path=target.path or rule.path,
+        method=target.method or rule.method,
+        query=target.query or rule.query,
     )
 
 

@@ -131,9 +131,9 @@ def edit_headers(headers: Headers, edit: HeaderEdit) -> Headers:
     for name in edit.remove:
         made.pop(name.lower(), None)
     for name, value in edit.set:
-        made[name.lower()] = (value,)
+        made[name.lower()] = (str(value),)
     for name, value in edit.add:
-        made[name.lower()] = (*made.get(name.lower(), ()), value)
+        made[name.lower()] = (*made.get(name.lower(), ()), str(value))
     return made
 
 

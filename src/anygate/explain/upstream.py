@@ -42,8 +42,10 @@ def build_upstream(
             headers = edit_headers(headers, edit)
     new_path = seen.path if not (rewrite and rewrite.path) else rewrite_path(rewrite.path, path, seen.path)
     query = "" if seen.query is None else f"?{seen.query}"
+    if rewrite and rewrite.query:
+        query = f"?{rewrite.query}" + query.replace("?", "&", 1)
     return Upstream(
-        method=seen.method,
+        method=(rewrite.method if rewrite else "") or seen.method,
         path=new_path + query,
         host=_host(seen, headers, rewrite, backend),
         headers=_changes(seen.sent, headers),
@@ -52,7 +54,7 @@ def build_upstream(
 
 def rewrite_path(rewrite: PathRewrite, match: PathMatch | None, path: str) -> str:
     """Return the path (without query) after a rewrite; `match` is the condition whose prefix is replaced."""
-    if rewrite.kind == "full":
+    if rewrite.kind in ("full", "text"):
         return rewrite.value
     if rewrite.kind == "regex":
         pattern = compile_re2(rewrite.pattern)
@@ -75,7 +77,9 @@ def build_location(redirect: Redirect, match: PathMatch | None, seen: SeenReques
     if not redirect.host:
         port = way.visible(port)
     asked = strip_port(seen.host)
-    if port != DEFAULT_PORTS.get(scheme):
+    if redirect.keep_host:
+        host = seen.host
+    elif port != DEFAULT_PORTS.get(scheme):
         host = f"{redirect.host or asked}:{port}"
     elif redirect.host:
         host = redirect.host
@@ -84,7 +88,7 @@ def build_location(redirect: Redirect, match: PathMatch | None, seen: SeenReques
     else:
         host = seen.host
     path = rewrite_path(redirect.path, match, seen.path) if redirect.path else seen.path
-    query = "" if seen.query is None else f"?{seen.query}"
+    query = "" if seen.query is None or redirect.drop_query else f"?{seen.query}"
     return f"{scheme}://{host}{path}{query}"
 
 

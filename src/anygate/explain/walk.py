@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from anygate.explain.answer import Decision, Explanation, NearMiss, Step
 from anygate.explain.conditions import check_match, describe_match
 from anygate.explain.entrance import (
@@ -27,6 +29,7 @@ from anygate.explain.near_misses import (
 from anygate.explain.outcome import Outcome, decide, decide_stream
 from anygate.explain.request import Request
 from anygate.explain.seen import SeenRequest, Turned, see_request, strip_dot
+from anygate.explain.stages import Onward, find_stage, lay_stage, stage_step
 from anygate.explain.upstream import Way
 from anygate.model.listener import HttpServer, Server
 from anygate.model.root import Model
@@ -147,7 +150,33 @@ def _ask(
     row = host.rows[winner]
     steps += _row_steps(row, host.domain, seen)
     outcome = decide(model, row, seen, way)
+    if outcome.onward is not None:
+        return _go_on(model, request, seen, outcome, outcome.onward, way, steps, notes)
     return _conclude(request, seen.path, steps, outcome.decision, near_rows(host.rows, seen, winner), notes, outcome)
+
+
+def _go_on(
+    model: Model,
+    request: Request,
+    seen: SeenRequest,
+    outcome: Outcome,
+    onward: Onward,
+    way: Way,
+    steps: list[Step],
+    notes: list[str],
+) -> Explanation:
+    """Ask the table of the second stage as well; what the first rule does to the request holds too."""
+    stage = find_stage(model, onward.stage)
+    if stage is None or onward.doubt:
+        decision = Decision(kind="none", reason=onward.doubt or f"there is no stage {onward.stage}")
+        return _conclude(request, seen.path, steps, decision, [], notes, outcome)
+    table = lay_stage(stage)
+    domain = find_domain(table, onward.seen.domain)
+    assert domain is not None  # a stage takes every host
+    notes.extend(outcome.notes)
+    steps.append(stage_step(stage, onward.seen))
+    found = _ask(model, request, onward.seen, table, table[domain], way, steps, notes)
+    return msgspec.structs.replace(found, path=seen.path, applied=(*outcome.applied, *found.applied))
 
 
 def _first(rows: tuple[Row, ...], seen: SeenRequest, notes: list[str]) -> int | None:

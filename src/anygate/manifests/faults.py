@@ -59,20 +59,26 @@ class _Fault:
     expected: str = ""
 
 
-def report_faults(manifest: Manifest, model: type[BaseModel], errors: Sequence[ErrorDetails], report: Report) -> None:
-    """Report each error once; several wrong types of one value become one diagnostic."""
+def report_faults(
+    manifest: Manifest, model: type[BaseModel], errors: Sequence[ErrorDetails], report: Report, at: FieldPath = ()
+) -> None:
+    """Report each error once; several wrong types of one value become one diagnostic.
+
+    `at` is where in the object the value stands that was read as `model`.
+    """
     found: dict[tuple[str, FieldPath, str], _Fault] = {}
     for error in errors:
         if _is_consequence(error):
             continue
-        fault = _read_fault(manifest, model, error)
+        fault = _read_fault(manifest, model, {**error, "loc": (*at, *error["loc"])}, len(at))
         # The branches of a union fail one by one, at the same place.
         key = (fault.rule.id, fault.path, "" if fault.expected else fault.message)
         first = found.setdefault(key, fault)
         if first.expected != fault.expected and fault.expected not in first.expected.split(" or "):
             found[key] = _join_types(manifest, first, fault)
     for fault in found.values():
-        report.add(fault.rule, fault.message, fault.span, path=fault.path, object=manifest.ref, hint=fault.hint)
+        path = manifest.written_path(fault.path)
+        report.add(fault.rule, fault.message, fault.span, path=path, object=manifest.written, hint=fault.hint)
 
 
 def report_unknown(
@@ -132,10 +138,10 @@ def _is_consequence(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
-def _read_fault(manifest: Manifest, model: type[BaseModel], error: ErrorDetails) -> _Fault:
+def _read_fault(manifest: Manifest, model: type[BaseModel], error: ErrorDetails, depth: int = 0) -> _Fault:
     kind = error["type"]
     if kind == "extra_forbidden":
-        return _read_unknown(manifest, model, error)
+        return _read_unknown(manifest, model, error, depth)
     path = _read_path(manifest.value, error["loc"])
     said = error.get("ctx", {}).get("text")
     if said is not None:
@@ -154,10 +160,10 @@ def _read_fault(manifest: Manifest, model: type[BaseModel], error: ErrorDetails)
     return _Fault(INVALID_VALUE, message, path, manifest.span(path), hint)
 
 
-def _read_unknown(manifest: Manifest, model: type[BaseModel], error: ErrorDetails) -> _Fault:
+def _read_unknown(manifest: Manifest, model: type[BaseModel], error: ErrorDetails, depth: int = 0) -> _Fault:
     name = str(error["loc"][-1])
     path = _read_path(manifest.value, error["loc"][:-1])
-    hint = suggest_field(model, path, name)
+    hint = suggest_field(model, path[depth:], name)
     span = manifest.key_span((*path, name))
     return _Fault(UNKNOWN_FIELD, f'unknown field "{name}"', path, span, hint)
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from anygate.diagnostics import ObjectRef
 from anygate.manifests.core import ConfigMap, Endpoints, EndpointSlice, Namespace, Secret, Service
+from anygate.manifests.discovery import Documents
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
 from anygate.manifests.selector import Selector, selects
@@ -20,12 +21,17 @@ class Index:
     """Parsed objects of any kinds, ordered by namespace and name whatever the order they came in.
 
     `broken` are objects of known kinds that could not be read: a policy that is not valid still has a target.
-    Of those that are not even an object only the kind may be known.
+    Of those that are not even an object only the kind may be known. `documents` are what OpenID providers said.
     """
 
     def __init__(
-        self, kinds: Iterable[Kind], broken: Iterable[Manifest] = (), stand_ins: Mapping[ObjectRef, Kind] | None = None
+        self,
+        kinds: Iterable[Kind],
+        broken: Iterable[Manifest] = (),
+        stand_ins: Mapping[ObjectRef, Kind] | None = None,
+        documents: Documents | None = None,
     ) -> None:
+        self.documents = documents or Documents()
         found = {kind.ref: kind for kind in kinds}
         # A reference equals the tuple of its parts.
         self._by_ref: dict[tuple[str, str, str, str], Kind] = {ref: found[ref] for ref in sorted(found)}
@@ -41,7 +47,8 @@ class Index:
 
     def extended(self, kinds: Iterable[Kind], stand_ins: Mapping[ObjectRef, Kind] | None = None) -> "Index":
         """An index that has these objects too. `stand_ins` are found by the identity of what they stand in for."""
-        return Index([*self._by_ref.values(), *kinds], self._broken, {**self._stand_ins, **(stand_ins or {})})
+        stand_ins = {**self._stand_ins, **(stand_ins or {})}
+        return Index([*self._by_ref.values(), *kinds], self._broken, stand_ins, self.documents)
 
     def stand_in(self, ref: ObjectRef) -> Kind | None:
         """What one dialect put in the place of an object of its own for another one to use."""

@@ -136,7 +136,8 @@ UNUSED_KINDS = frozenset(
             for kind in ("InferenceModel", "InferenceModelRewrite", "InferenceObjective", "InferencePoolImport")
         ),
         ("networking.k8s.io", "NetworkPolicy"),
-        ("networking.k8s.io", "IngressClass"),
+        ("networking.k8s.io", "IPAddress"),
+        ("networking.k8s.io", "ServiceCIDR"),
     )
 )
 """Kinds that do not shape traffic here, of groups that have others which do."""

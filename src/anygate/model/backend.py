@@ -49,7 +49,10 @@ class HttpCheck(Node, frozen=True):
 
 
 class ActiveCheck(Node, frozen=True):
-    """Probe endpoints: by HTTP, gRPC (`grpc_service` may be empty) or TCP with optional payloads."""
+    """Probe endpoints: by HTTP, gRPC (`grpc_service` may be empty) or TCP with optional payloads.
+
+    Those that count as unhealthy are probed every `unhealthy_interval`, if there is one.
+    """
 
     kind: Literal["http", "grpc", "tcp"]
     http: HttpCheck | None = None
@@ -58,6 +61,7 @@ class ActiveCheck(Node, frozen=True):
     receive: bytes | None = None
     timeout: timedelta = timedelta(seconds=1)
     interval: timedelta = timedelta(seconds=3)
+    unhealthy_interval: timedelta | None = None
     initial_jitter: timedelta | None = None
     unhealthy_threshold: int = 3
     healthy_threshold: int = 1
@@ -149,7 +153,8 @@ class Backend(Node, frozen=True):
     answered with 503. `dynamic` resolves the request's own host instead. `fallback` says that a rule uses it
     only when its other backends are unhealthy; the reader then joins them into one backend with priorities, whose
     `members` name what it was made of. `provider` is there when it speaks a model provider's API, `mcp` when it
-    is an MCP server.
+    is an MCP server. `behind` names the listener of the same model that stands in front of it: on one machine it is
+    reached there. `simulated` is the format that a stub of it speaks where it is a model's without being a `provider`.
     """
 
     origin: Origin
@@ -169,3 +174,5 @@ class Backend(Node, frozen=True):
     members: tuple[str, ...] = ()
     provider: Provider | None = None
     mcp: McpAccess | None = None
+    behind: str = ""
+    simulated: str = ""

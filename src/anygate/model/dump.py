@@ -11,6 +11,7 @@ import yaml
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.origin import Origin
 from anygate.model.root import Model
+from anygate.model.text import Text
 
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
@@ -25,6 +26,8 @@ def to_plain(value: Any) -> Any:
     """A node as mappings, lists and scalars; fields that hold their default are left out."""
     if isinstance(value, Origin):
         return render_origin(value)
+    if isinstance(value, Text):
+        return str(value)
     if isinstance(value, msgspec.Struct):
         return _fields_of(value)
     if isinstance(value, tuple | list):
@@ -72,9 +75,9 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
 
 _ALTERNATIVES = frozenset(
     (
-        *("Forward", "Redirect", "Respond"),
+        *("Forward", "Redirect", "Respond", "Continue"),
         *("Certificate", "Authorities", "Opaque"),
-        *("KeyCredential", "TokenCredential", "AwsCredential", "AzureToken", "GcpToken"),
+        *("KeyCredential", "QueryCredential", "TokenCredential", "AwsCredential", "AzureToken", "GcpToken"),
     )
 )
 

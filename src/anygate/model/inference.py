@@ -35,6 +35,14 @@ class KeyCredential(Node, frozen=True):
     header: str = "authorization"
 
 
+class QueryCredential(Node, frozen=True):
+    """A key in a parameter of the query. `secret` names an `Opaque` of the model that holds it, escaped for a URL."""
+
+    origin: Origin
+    secret: str
+    parameter: str
+
+
 class TokenCredential(Node, frozen=True):
     """A token in `authorization` that has to be fetched and renewed.
 
@@ -117,7 +125,7 @@ class GcpFederation(Node, frozen=True):
 
 
 TokenSource = AzureToken | GcpToken
-UpstreamCredential = KeyCredential | TokenCredential | AwsCredential
+UpstreamCredential = KeyCredential | QueryCredential | TokenCredential | AwsCredential
 
 
 class CredentialOverride(Node, frozen=True):
@@ -135,13 +143,36 @@ class BodyEdit(Node, frozen=True):
     remove: tuple[str, ...] = ()
 
 
+def sets_members(edit: BodyEdit) -> bool:
+    """Whether all that an edit does is to set members at the top, which needs no body read as a whole."""
+    return not edit.remove and not any(set(name) & {".", '"', "\\"} for name, _ in edit.set)
+
+
+class Otel(Node, frozen=True):
+    """Where spans of a provider's requests go: an OTLP endpoint, gRPC unless the URL has a path."""
+
+    endpoint: str
+    service: str
+
+
+class Langfuse(Node, frozen=True):
+    """Where generations of a provider are told. `secret` names an `Opaque` of the model with the secret key; an empty
+    host or key is taken from Langfuse's own environment variables."""
+
+    host: str = ""
+    public_key: str = ""
+    secret: str = ""
+
+
 class Provider(Node, frozen=True):
     """The API of a model provider that a backend speaks, and what requests to it carry.
 
     `name` is that of the AIServiceBackend or the like (`namespace/name`); `format` one of the schema names of
     AIServiceBackend, or `Gemini` for Google AI Studio. `model` replaces the client's. `headers` and `body` are edited
     after translation and before the request is signed. `forward_proxy` is the `address:port` of an HTTP proxy that
-    connections to the provider go through.
+    connections to the provider go through. With `passes_credentials` the client's own credentials are left on its
+    requests. `otel` and `langfuse` are told of each request. `path` is that of all requests, with its query, where a
+    provider has them elsewhere than its format says.
     """
 
     origin: Origin
@@ -159,6 +190,10 @@ class Provider(Node, frozen=True):
     chat_only: bool = False
     legacy_max_tokens: bool = False
     forward_proxy: str = ""
+    passes_credentials: bool = False
+    otel: Otel | None = None
+    langfuse: Langfuse | None = None
+    path: str = ""
 
 
 class Cost(Node, frozen=True):

@@ -11,8 +11,8 @@ from anygate.model.tls import ServerTls
 
 
 class AccessLog(Node, frozen=True):
-    """A file with a line for each request: `text` with Envoy's command operators, taken as it is, or a JSON object of
-    `fields`; with neither it is Envoy's own line."""
+    """A file with a line for each request or, of streams, connection: `text` with Envoy's command operators, taken as
+    it is, or a JSON object of `fields`; with neither it is Envoy's own line."""
 
     path: str
     text: str = ""
@@ -23,7 +23,10 @@ class HttpServer(Node, frozen=True):
     """How a server speaks HTTP with clients; `None` and empty keep Envoy's defaults.
 
     `trusted_hops` and `trusted_cidrs` say whose `x-forwarded-for` to believe; `client_ip_header` takes the
-    client's address from a header instead.
+    client's address from a header instead. Requests for an upgrade among `ignored_upgrades` are taken as plain ones.
+    The two statuses answer requests for which no connection to the backend can be made, at all or in time.
+    `caller_headers` say who calls, which only the gateway itself may tell: they are taken off every request as it comes
+    in.
     """
 
     trusted_hops: int = 0
@@ -56,7 +59,10 @@ class HttpServer(Node, frozen=True):
     late_response_headers: HeaderEdit | None = None
     health_check_path: str = ""
     scheme_from_backend: bool = False
-    access_log: AccessLog | None = None
+    ignored_upgrades: tuple[str, ...] = ()
+    connect_failure_status: int = 503
+    connect_timeout_status: int = 503
+    caller_headers: tuple[str, ...] = ()
 
 
 class ClientConnection(Node, frozen=True):
@@ -73,12 +79,24 @@ class ClientConnection(Node, frozen=True):
     tcp_idle_timeout: timedelta | None = None
 
 
+class NamedTls(Node, frozen=True):
+    """TLS for connections that ask for one of some server names, each exact or `*.suffix`."""
+
+    origin: Origin
+    name: str
+    server_names: tuple[str, ...]
+    tls: ServerTls
+
+
 class Server(Node, frozen=True):
     """What answers on a port for one hostname (empty: any). A Gateway API listener is one server.
 
     `http` and `https` serve `HttpRoute`s; `tls_passthrough`, `tls_terminate`, `tcp` and `udp` serve
     `StreamRoute`s. Without `host_fallback` a request for a hostname of some route is never tried on routes of wider
-    hostnames.
+    hostnames; with `rank_first` the ranks of matches decide before hostnames do.
+
+    An HTTPS server with `named_tls` has those ways in instead of one by its own `hostname` and `tls`: whatever name a
+    connection asks for, its requests may be for any host.
     """
 
     origin: Origin
@@ -86,14 +104,21 @@ class Server(Node, frozen=True):
     protocol: Literal["http", "https", "tls_passthrough", "tls_terminate", "tcp", "udp"]
     hostname: str = ""
     tls: ServerTls | None = None
+    named_tls: tuple[NamedTls, ...] = ()
     http: HttpServer = HttpServer()
     routes: tuple[HttpRoute, ...] = ()
     streams: tuple[StreamRoute, ...] = ()
     host_fallback: bool = True
+    rank_first: bool = False
+    access_log: AccessLog | None = None
 
 
 class Listener(Node, frozen=True):
-    """One port of one gateway. `name` is unique and stable."""
+    """One port of one gateway. `name` is unique and stable.
+
+    Clients mean `port`; where a workload on the same machine has that one, the listener is bound to `local_port`
+    instead (0: to `port`). A `loopback` listener is for clients on the same machine only.
+    """
 
     origin: Origin
     name: str
@@ -101,12 +126,40 @@ class Listener(Node, frozen=True):
     transport: Literal["tcp", "udp"]
     servers: tuple[Server, ...]
     connection: ClientConnection = ClientConnection()
+    local_port: int = 0
+    loopback: bool = False
+
+
+class Stage(Node, frozen=True):
+    """A second table of routes, which no client reaches: rules of listeners send requests on to it (`Continue`).
+
+    `name` is unique and stable. Where none of its rules takes a request, the answer is 404.
+    """
+
+    origin: Origin
+    name: str
+    routes: tuple[HttpRoute, ...] = ()
+
+    @property
+    def server(self) -> Server:
+        """It as a server, which takes requests as the first one has left them."""
+        return Server(origin=self.origin, name=self.name, protocol="http", http=PASSED_ON, routes=self.routes)
+
+
+PASSED_ON = HttpServer(
+    underscores="allow",
+    escaped_slashes="keep",
+    request_id="preserve",
+    client_certificate_header="always_forward_only",
+)
+"""Whatever a server refuses or adds, the first one has refused or added."""
 
 
 class Gateway(Node, frozen=True):
-    """One gateway: the listeners that share an address. `addresses` are those asked for."""
+    """One gateway: the listeners that share an address, and the stages behind them. `addresses` are those asked for."""
 
     origin: Origin
     name: str
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()

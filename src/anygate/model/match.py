@@ -41,10 +41,12 @@ class ValueMatch(Node, frozen=True):
 
 
 class HttpMatch(Node, frozen=True):
-    """All conditions must hold; absent ones match anything.
+    """All conditions must hold; absent ones match anything. Below 100 `percent` it holds for a share of requests only.
 
     `rank` orders matches on one hostname, greatest first; the dialect that read the match fills it by its
     own specification. Ties go to the older route, then to the name, then to what was written first.
+    `source_cidrs` are ranges of addresses that a connection may come from, whatever a header says about the client.
+    `client_certificate` asks whether the client has shown a certificate that was verified.
     """
 
     origin: Origin
@@ -53,4 +55,7 @@ class HttpMatch(Node, frozen=True):
     headers: tuple[ValueMatch, ...] = ()
     query: tuple[ValueMatch, ...] = ()
     cookies: tuple[ValueMatch, ...] = ()
+    percent: float = 100.0
     rank: tuple[int, ...] = ()
+    source_cidrs: tuple[str, ...] = ()
+    client_certificate: bool | None = None

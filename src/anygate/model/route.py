@@ -5,21 +5,32 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Literal
 
+from anygate.model.answers import AnswerEdit
+from anygate.model.breaker import Breaker
+from anygate.model.compression import Compression
 from anygate.model.edit import HeaderEdit, Redirect, Respond, Rewrite
 from anygate.model.inference import Inference
 from anygate.model.limits import Faults, RateLimit
 from anygate.model.match import HttpMatch
 from anygate.model.mcp import Mcp
 from anygate.model.origin import Node, Origin
+from anygate.model.prompts import Prompts
+from anygate.model.request_id import RequestId
 from anygate.model.retry import Retry
-from anygate.model.security import Cors, Security
+from anygate.model.security import Cors, CorsHeaders, Security
+from anygate.model.wasm import WasmPlugin
+from anygate.model.wording import Wording
 
 
 class Mirror(Node, frozen=True):
-    """A copy of the request sent to `backend`, whose answer is dropped; `share` of the requests, 0 to 1."""
+    """A copy of the request sent to `backend`, whose answer is dropped; `share` of the requests, 0 to 1.
+
+    With a `stage` it goes there first, by a rule that makes of it what the backend takes.
+    """
 
     origin: Origin
     backend: str
+    stage: str = ""
     numerator: int = 100
     denominator: int = 100
 
@@ -36,7 +47,8 @@ class BackendTarget(Node, frozen=True):
     share of the traffic is answered with 500 for HTTP and refused for streams (`reason` says why).
     The edits, the rewrite and the redirect hold for this share of the traffic only. Targets of the lowest `priority`
     are used first, the next ones by tries that follow a failed one. `translated` says that the backend speaks
-    another format than the clients of this rule, so that requests go through the adapter.
+    another format than the clients of this rule, so that requests go through the adapter. Where there are priorities
+    it is tried `tries` times before the next one.
     """
 
     origin: Origin
@@ -50,6 +62,7 @@ class BackendTarget(Node, frozen=True):
     mirrors: tuple[Mirror, ...] = ()
     priority: int = 0
     translated: bool = False
+    tries: int = 1
 
 
 class Forward(Node, frozen=True):
@@ -57,6 +70,13 @@ class Forward(Node, frozen=True):
 
     origin: Origin
     targets: tuple[BackendTarget, ...] = ()
+
+
+class Continue(Node, frozen=True):
+    """Go on to the `Stage` of this name: its rules decide, by the host and the path that this rule's rewrite makes."""
+
+    origin: Origin
+    stage: str
 
 
 class Session(Node, frozen=True):
@@ -75,7 +95,8 @@ class Timeouts(Node, frozen=True):
     """`None` leaves the proxy's default; zero switches a limit off.
 
     `request` bounds the whole exchange, `attempt` one try until its answer begins, `attempt_idle` silence within
-    one try, `stream_idle` silence on a stream, `max_stream` the life of a stream whatever happens on it.
+    one try, `stream_idle` silence on a stream, `max_stream` the life of a stream whatever happens on it. `whole` bounds
+    the exchange of AI requests whose answer is not to come as a stream.
     """
 
     request: timedelta | None = None
@@ -83,6 +104,7 @@ class Timeouts(Node, frozen=True):
     attempt_idle: timedelta | None = None
     stream_idle: timedelta | None = None
     max_stream: timedelta | None = None
+    whole: timedelta | None = None
 
 
 class HashPolicy(Node, frozen=True):
@@ -108,7 +130,7 @@ class HttpRule(Node, frozen=True):
 
     origin: Origin
     name: str
-    action: Forward | Redirect | Respond
+    action: Forward | Redirect | Respond | Continue
     matches: tuple[HttpMatch, ...] = ()
     request_headers: HeaderEdit | None = None
     response_headers: HeaderEdit | None = None
@@ -119,14 +141,22 @@ class HttpRule(Node, frozen=True):
     session: Session | None = None
     hash_policies: tuple[HashPolicy, ...] = ()
     cors: Cors | None = None
+    cors_headers: CorsHeaders | None = None
     security: Security | None = None
     faults: Faults | None = None
     rate_limit: RateLimit | None = None
     request_buffer: int | None = None
     inject: Credential | None = None
     upgrades: tuple[str, ...] = ("websocket",)
+    wordings: tuple[Wording, ...] = ()
     inference: Inference | None = None
+    prompts: Prompts | None = None
     mcp: Mcp | None = None
+    answers: tuple[AnswerEdit, ...] = ()
+    breaker: Breaker | None = None
+    compression: Compression | None = None
+    request_id: RequestId | None = None
+    plugins: tuple[WasmPlugin, ...] = ()
 
 
 def list_backends(rule: HttpRule) -> Iterator[str]:
@@ -162,7 +192,10 @@ class HttpRoute(Node, frozen=True):
 
 
 class StreamRoute(Node, frozen=True):
-    """A route for bytes: TCP, UDP, or TLS chosen by the server name (`hostnames`, none: every name)."""
+    """A route for bytes: TCP, UDP, or TLS chosen by the server name (`hostnames`, none: every name).
+
+    Connections from outside of `allowed_sources`, where there are any, or from inside of `denied_sources` are closed.
+    """
 
     origin: Origin
     name: str
@@ -172,3 +205,5 @@ class StreamRoute(Node, frozen=True):
     created: str = ""
     idle_timeout: timedelta | None = None
     rule: str = ""
+    allowed_sources: tuple[str, ...] = ()
+    denied_sources: tuple[str, ...] = ()

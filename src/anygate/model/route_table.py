@@ -24,7 +24,7 @@ from anygate.model.inference_rows import (
 )
 from anygate.model.listener import Server
 from anygate.model.match import HttpMatch, ValueMatch
-from anygate.model.route import Forward, HttpRoute, HttpRule
+from anygate.model.route import Continue, Forward, HttpRoute, HttpRule
 
 ANY_HOST = "*"
 
@@ -78,7 +78,7 @@ class VirtualHost:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows in the order in which they are asked."""
-        return _rows(self.attached)
+        return _rows(self.attached, self.server.rank_first)
 
 
 def preflight_match(rule: HttpRule, match: HttpMatch | None) -> HttpMatch:
@@ -105,16 +105,27 @@ def needs_preflight(rule: HttpRule, match: HttpMatch | None) -> bool:
 
 def is_forwarding(rule: HttpRule) -> bool:
     """Whether a rule sends requests to a backend; what it answers by itself Envoy's CORS filter leaves alone."""
+    if isinstance(rule.action, Continue):
+        return True
     return isinstance(rule.action, Forward) and any(
         target.weight > 0 and target.backend and not target.redirect for target in rule.action.targets
     )
 
 
 def covers(pattern: str, domain: str) -> bool:
-    """Whether `pattern` (a hostname, `*.suffix`, `*` or empty for any) matches all that `domain` matches."""
+    """Whether `pattern` matches all that `domain` matches.
+
+    It is a hostname, `*.suffix` for all names below one, `*suffix` for all names that end so, that name itself among
+    them, and `*` or empty for any.
+    """
     if pattern in ("", ANY_HOST) or pattern == domain:
         return True
-    return pattern.startswith("*.") and domain.endswith(pattern[1:])
+    return pattern.startswith("*") and domain.endswith(pattern[1:])
+
+
+def is_loose(pattern: str) -> bool:
+    """Whether a pattern is a `*suffix` that may begin in the middle of a label."""
+    return len(pattern) > 1 and pattern[0] == "*" and pattern[1] != "."
 
 
 def intersect(one: str, other: str) -> str | None:
@@ -142,12 +153,8 @@ def find_domain(domains: Sequence[str] | dict[str, VirtualHost], host: str) -> s
     """The domain that Envoy picks for a host without port: exact, then the longest wildcard, then `*`."""
     if host in domains:
         return host
-    at = host.find(".", 1)
-    while at != -1:
-        if "*" + host[at:] in domains:
-            return "*" + host[at:]
-        at = host.find(".", at + 1)
-    return ANY_HOST if ANY_HOST in domains else None
+    found = (wildcard for at in range(1, len(host)) if (wildcard := "*" + host[at:]) in domains)
+    return next(found, ANY_HOST if ANY_HOST in domains else None)
 
 
 def virtual_hosts(servers: Sequence[Server], neighbours: Sequence[Server] = ()) -> tuple[VirtualHost, ...]:
@@ -160,7 +167,9 @@ def virtual_hosts(servers: Sequence[Server], neighbours: Sequence[Server] = ()) 
     attached = {server.name: _routes_by_hostname(server) for server in servers}
     owners: dict[str, Server] = {}
     for server in servers:
-        for domain in (server.hostname or ANY_HOST, *attached[server.name]):
+        # Envoy's wildcard stands for at least one character, so that the suffix itself is a domain of its own.
+        suffixes = [hostname[1:] for hostname in attached[server.name] if is_loose(hostname)]
+        for domain in (server.hostname or ANY_HOST, *attached[server.name], *suffixes):
             best = owners.get(domain)
             if best is None or specificity(server.hostname) > specificity(best.hostname):
                 owners[domain] = server
@@ -193,14 +202,13 @@ def _routes_by_hostname(server: Server) -> _Attached:
 def _covering(domain: str, attached: _Attached) -> list[str]:
     """The hostnames of `attached` that cover `domain`, most specific first, without scanning them all."""
     found = [domain] if domain in attached else []
-    at = domain.find(".", 0 if domain.startswith("*") else 1)
-    if domain.startswith("*."):
-        at = domain.find(".", 2)
-    while at != -1:
-        wildcard = "*" + domain[at:]
+    suffix = domain.removeprefix("*")
+    # A pattern covers itself, and `*suffix` covers the suffix itself, but `*.suffix` does not.
+    start = 1 if domain.startswith("*") else 0
+    for at in range(start, len(suffix)):
+        wildcard = "*" + suffix[at:]
         if wildcard in attached:
             found.append(wildcard)
-        at = domain.find(".", at + 1)
     if domain != ANY_HOST and ANY_HOST in attached:
         found.append(ANY_HOST)
     return found
@@ -217,8 +225,8 @@ def _attach(domain: str, attached: _Attached, fallback: bool) -> tuple[Attachmen
     return tuple(found.values())
 
 
-def _rows(attached: Sequence[Attachment]) -> tuple[Row, ...]:
-    ordered = [(_key(one.level, row), row) for one in attached for row in _expand(one.route, one.hostname)]
+def _rows(attached: Sequence[Attachment], rank_first: bool) -> tuple[Row, ...]:
+    ordered = [(_key(one.level, row, rank_first), row) for one in attached for row in _expand(one.route, one.hostname)]
     ordered.sort(key=itemgetter(0))
     rows = tuple(row for _, row in ordered)
     return _with_inference(rows) if any(row.rule.inference is not None for row in rows) else rows
@@ -270,13 +278,14 @@ def _expand(route: HttpRoute, hostname: str) -> Iterator[Row]:
             yield Row(route, rule, match, hostname)
 
 
-def _key(level: int, row: Row) -> tuple[object, ...]:
+def _key(level: int, row: Row, rank_first: bool) -> tuple[object, ...]:
     """Sort key; Python's sort is stable, so rules and matches keep the order in which they were written.
 
     A route without a creation time counts as newest: it has not been created yet.
     """
     rank = tuple(-number for number in row.match.rank) if row.match else ()
-    return (level, rank, _preflight_place(row), row.route.created or "9999", row.route.name)
+    first = (rank, level) if rank_first else (level, rank)
+    return (*first, _preflight_place(row), row.route.created or "9999", row.route.name)
 
 
 def _preflight_place(row: Row) -> int:

@@ -19,6 +19,27 @@ class Cors(Node, frozen=True):
     allow_credentials: bool = False
 
 
+class CorsHeaders(Node, frozen=True):
+    """Headers for browsers on every answer, refusals too, whether or not it is a preflight that is answered.
+
+    Origins are literals; `*` stands for any and is answered as it is, `**` for any by its own name. With `patterns`
+    (RE2, found anywhere in the origin) the origins do not count. `**` in `allow_methods` stands for the methods that
+    are known, in `allow_headers` for those that a preflight asks about. `timing_origins` and `timing_patterns` say
+    who may see `Timing-Allow-Origin` in the same way; empty means nobody.
+    """
+
+    origin: Origin
+    allow_origins: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    allow_methods: str = ""
+    allow_headers: str = ""
+    expose_headers: str = ""
+    max_age: int = 0
+    allow_credentials: bool = False
+    timing_origins: tuple[str, ...] = ()
+    timing_patterns: tuple[str, ...] = ()
+
+
 class BasicAuth(Node, frozen=True):
     """Name and password; `secret` names a generic `Secret` that holds an htpasswd file (SHA)."""
 
@@ -41,13 +62,20 @@ class ApiKeyAuth(Node, frozen=True):
 
 
 class JwtProvider(Node, frozen=True):
-    """One issuer. The keys come from `jwks` (inline JSON) or from `jwks_uri` through `jwks_backend`."""
+    """One issuer. The keys come from `jwks` (inline JSON), from `jwks_uri` through `jwks_backend`, or, where they have
+    to be kept secret, from `jwks_secret`, which names an `Opaque` with a key set: whoever runs Envoy puts it in a file
+    beside it (`jwks_file`) that Envoy reads when it is told of the provider.
+
+    `sanitize` takes a token off the request once it is checked; `clock_skew` is how late or early it may be.
+    """
 
     origin: Origin
     name: str
     issuer: str = ""
     audiences: tuple[str, ...] = ()
     jwks: str = ""
+    jwks_secret: str = ""
+    jwks_file: str = ""
     jwks_uri: str = ""
     jwks_backend: str = ""
     jwks_cache: timedelta | None = None
@@ -56,6 +84,8 @@ class JwtProvider(Node, frozen=True):
     from_headers: tuple[tuple[str, str], ...] = ()
     from_params: tuple[str, ...] = ()
     from_cookies: tuple[str, ...] = ()
+    sanitize: bool = False
+    clock_skew: timedelta | None = None
 
 
 class Jwt(Node, frozen=True):
@@ -67,7 +97,11 @@ class Jwt(Node, frozen=True):
 
 
 class Oidc(Node, frozen=True):
-    """Login through an OpenID provider. `client_secret` and `hmac_secret` name generic `Secret`s of the model."""
+    """Login through an OpenID provider. `client_secret` and `hmac_secret` name generic `Secret`s of the model.
+
+    `when_missing` says what becomes of requests without a login: the browser is sent to log in, they are refused, or
+    they pass as they are. The claims of the ID token, JSON in base64, are put in `id_claims_header` where it is given.
+    """
 
     origin: Origin
     name: str
@@ -95,6 +129,9 @@ class Oidc(Node, frozen=True):
     deny_redirect: tuple[ValueMatch, ...] = ()
     pass_through_auth_header: bool = False
     disable_token_encryption: bool = False
+    when_missing: Literal["login", "refuse", "pass"] = "login"
+    id_claims_header: str = ""
+    post_logout_url: str = ""
 
 
 class ExtAuth(Node, frozen=True):
@@ -120,23 +157,31 @@ class ClaimMatch(Node, frozen=True):
 
 
 class Principal(Node, frozen=True):
-    """Who is asking: all given conditions must hold; each lists alternatives, but all of the scopes are needed."""
+    """Who is asking: all given conditions must hold; each lists alternatives, but all of the scopes are needed.
+
+    `other_addresses` wants an address that is in none of the ranges; `other_headers` are those that have none of the
+    values or are missing, and without values those that are missing; of `missing_scopes` the token lacks at least one.
+    """
 
     cidrs: tuple[str, ...] = ()
     jwt_provider: str = ""
     jwt_scopes: tuple[str, ...] = ()
     jwt_claims: tuple[ClaimMatch, ...] = ()
     headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    other_addresses: bool = False
+    other_headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    missing_scopes: tuple[str, ...] = ()
 
 
 class AuthorizationRule(Node, frozen=True):
-    """One row of the list; the first that matches decides."""
+    """One row of the list; the first that matches decides. `other_methods` wants a method that is not listed."""
 
     origin: Origin
     name: str
     allow: bool
     principal: Principal
     methods: tuple[str, ...] = ()
+    other_methods: bool = False
 
 
 class Authorization(Node, frozen=True):
@@ -147,13 +192,35 @@ class Authorization(Node, frozen=True):
     allow_by_default: bool = False
 
 
-class Security(Node, frozen=True):
-    """Everything a request has to pass before it is routed on."""
+class Caller(Node, frozen=True):
+    """The name in `header` that the backend and later checks know a caller by, once somebody has been recognised.
+
+    It follows from the user of the basic authentication (`users`: each with a name), or from the value of the claim
+    `claim` in a token of a provider (`tokens`: provider, value, name). Without both everybody is called `name`.
+    """
 
     origin: Origin
+    header: str
+    users: tuple[tuple[str, str], ...] = ()
+    claim: str = ""
+    tokens: tuple[tuple[str, str, str], ...] = ()
+    name: str = ""
+
+
+class Security(Node, frozen=True):
+    """Everything a request has to pass before it is routed on.
+
+    `admission` is asked before anybody is recognised, so it can only look at the request itself; `authorization` after.
+    The token of a login, or the one that a request brings, is put in `access_token_header` too, without `Bearer`.
+    """
+
+    origin: Origin
+    admission: Authorization | None = None
     basic: BasicAuth | None = None
     api_key: ApiKeyAuth | None = None
     jwt: Jwt | None = None
     oidc: Oidc | None = None
+    caller: Caller | None = None
     ext_auth: ExtAuth | None = None
     authorization: Authorization | None = None
+    access_token_header: str = ""

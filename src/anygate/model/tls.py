@@ -41,6 +41,16 @@ class AuthoritiesFile(Node, frozen=True):
     path: str
 
 
+class SocketSecret(Node, frozen=True):
+    """A certificate or authorities that an SDS server of the user's, at the Unix socket `socket`, calls `secret`. Envoy
+    asks it by itself; neither file nor text of it is ever known here."""
+
+    origin: Origin
+    name: str
+    secret: str
+    socket: str
+
+
 class Opaque(Node, frozen=True):
     """Any other secret: a password file, an API key, a client secret."""
 
@@ -49,7 +59,7 @@ class Opaque(Node, frozen=True):
     value: Sensitive
 
 
-Secret = Certificate | Authorities | CertificateFiles | AuthoritiesFile | Opaque
+Secret = Certificate | Authorities | CertificateFiles | AuthoritiesFile | SocketSecret | Opaque
 """What Envoy receives over SDS; referred to by name everywhere else."""
 
 
@@ -73,7 +83,8 @@ class TlsParameters(Node, frozen=True):
 
 class ClientValidation(Node, frozen=True):
     """What is asked of clients. `required` refuses those without a certificate; `accept_untrusted` lets any
-    certificate through (Gateway API's `AllowInsecureFallback`)."""
+    certificate through (Gateway API's `AllowInsecureFallback`). `depth` bounds the certificates between the client's
+    own and the authority."""
 
     origin: Origin
     authorities: str = ""
@@ -82,6 +93,7 @@ class ClientValidation(Node, frozen=True):
     spki_hashes: tuple[str, ...] = ()
     certificate_hashes: tuple[str, ...] = ()
     names: tuple[NameMatch, ...] = ()
+    depth: int | None = None
 
 
 class ServerTls(Node, frozen=True):

@@ -31,6 +31,8 @@ _DEFAULT_PREFIX = {BackendFormat.AWS_OPENAI: "openai/v1"}
 
 def openai_path(backend: Backend, endpoint: ClientFormat, model: str) -> str:
     """OpenAI and its look-alikes; Azure names the deployment in the path except for responses (spec AZ1, AZ3)."""
+    if backend.path:
+        return backend.path
     name = _OPENAI[endpoint]
     if backend.format is BackendFormat.AZURE_OPENAI:
         query = "?" + urlencode({"api-version": backend.version}) if backend.version else ""
@@ -56,6 +58,8 @@ def unconverted_path(backend: Backend, endpoint: "ModelEndpoint", model: str) ->
 
 def anthropic_path(backend: Backend, model: str, stream: bool) -> str:
     """Claude at Anthropic, on Bedrock InvokeModel and on Vertex rawPredict (spec OA1, AA1-AA3)."""
+    if backend.path:
+        return backend.path
     if backend.format is BackendFormat.AWS_ANTHROPIC:
         return f"/model/{escape_segment(model)}/" + ("invoke-with-response-stream" if stream else "invoke")
     if backend.format is BackendFormat.GCP_ANTHROPIC:

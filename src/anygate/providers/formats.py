@@ -42,7 +42,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     """One backend: `version` and `prefix` as in AIServiceBackend's schema, `model` the override of the client's model.
 
     `chat_only` marks an OpenAI-compatible server without the Responses API, `legacy_max_tokens` one that does not know
-    `max_completion_tokens`.
+    `max_completion_tokens`. `path` is that of every request, if it is not where the format has it.
     """
 
     format: BackendFormat
@@ -53,3 +53,4 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     project: str = ""
     chat_only: bool = False
     legacy_max_tokens: bool = False
+    path: str = ""

@@ -35,6 +35,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     project: str = ""
     chat_only: bool = False
     legacy_max_tokens: bool = False
+    path: str = ""
     set: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
 
@@ -50,6 +51,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             project=self.project,
             chat_only=self.chat_only,
             legacy_max_tokens=self.legacy_max_tokens,
+            path=self.path,
         )
 
 
@@ -66,6 +68,7 @@ def write_order(provider: "Provider", egress: str) -> str:
             project=provider.project,
             chat_only=provider.chat_only,
             legacy_max_tokens=provider.legacy_max_tokens,
+            path=provider.path,
             set=provider.body.set if provider.body else (),
             remove=provider.body.remove if provider.body else (),
         )

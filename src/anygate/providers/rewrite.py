@@ -43,6 +43,17 @@ def rewrite_top_level(body: bytes, *, model: str | None = None, include_usage: b
     return b"".join([*out, rest])
 
 
+def name_model(body: bytes, model: str) -> bytes:
+    """The body with a model if nothing in it looks like one; what is no object stays as it is."""
+    start = body.lstrip()[:1] == b"{" and b'"model"' not in body
+    if not start:
+        return body
+    at = body.index(b"{") + 1
+    rest = body[at:]
+    comma = b"" if rest.lstrip()[:1] == b"}" else b","
+    return b"".join((body[:at], b'"model":', render(model), comma, rest))
+
+
 def find_spans(body: bytes) -> list[tuple[str, int, int]]:
     """Name, start and end of every top-level value."""
     try:

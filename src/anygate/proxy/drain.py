@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from anygate.envoy.names import STAGE_STATS
 from anygate.proxy.admin import Admin, AdminUnreachable
 
 _PATTERN = r"^(http|listener)\..*\.downstream_(rq|cx)_active$"
+_NOT_CLIENTS = tuple(f"{kind}.{whose}." for kind in ("http", "listener") for whose in ("admin", STAGE_STATS))
 _POLL = 0.02
 _FLUSH = 0.5
 
@@ -26,10 +28,10 @@ class Load:
 
 
 def read_load(stats: Mapping[str, int]) -> Load:
-    """Return the load that gauges tell, without the admin interface itself."""
+    """Return the load that gauges tell, without the admin interface itself and what is inside of Envoy."""
     found = {"requests": 0, "http": 0, "listener": 0}
     for name, value in stats.items():
-        if name.startswith(("http.admin.", "listener.admin.")) or ".worker_" in name:
+        if name.startswith(_NOT_CLIENTS) or ".worker_" in name:
             continue
         if name.endswith("rq_active"):
             found["requests"] += value

@@ -64,7 +64,6 @@ class Options:
     drain: float = 10.0
     listener_drain: int = 30
     log_level: str = "warning"
-    stdout: int | None = asyncio.subprocess.DEVNULL
 
 
 class LocalEnvoy:
@@ -187,7 +186,8 @@ class LocalEnvoy:
         process = await asyncio.create_subprocess_exec(
             *self._command(),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._options.stdout,
+            # On our standard output: Envoy itself writes nothing there, only access logs that go to /dev/stdout.
+            stdout=None,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
             # Ctrl-C in a terminal goes to the whole group; Envoy must outlive it to drain.

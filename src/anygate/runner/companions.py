@@ -7,9 +7,17 @@ from pathlib import Path
 
 from anygate.adapter.launch import ADAPTER_SOCKETS, AdapterPool, WorkerEnded
 from anygate.model import Model
-from anygate.model.route import Forward, HttpRule
+from anygate.model.root import list_rules
+from anygate.model.route import Forward
+from anygate.model.wasm_rules import list_plugins
 from anygate.proxy.run_folder import RunFolder
+from anygate.runner.exports import list_destinations
 from anygate.runner.worker import Worker
+from anygate.services.exports.destinations import store_destinations
+from anygate.wasm.inspection import Inspected, inspect
+from anygate.wasm.order import store
+
+_SANDBOX_SOCKET = "sandbox.sock"
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Sockets:
     adapters: tuple[str, ...] = ()
     services: str = ""
     mcp: tuple[str, ...] = ()
+    sandbox: str = ""
 
 
 class Companions:
@@ -43,12 +52,18 @@ class Companions:
         self._adapters: AdapterPool | None = None
         self._services: Worker | None = None
         self._mcp: Worker | None = None
+        self._sandbox: Worker | None = None
 
     async def ensure(self, model: Model) -> Sockets:
         """Start what is missing; raises EnvironmentProblem if it does not start."""
+        if needs_services(model):
+            store_destinations(self._exports, list_destinations(model))
         wanted = [self._start_adapters()] if needs_adapters(model) else []
         wanted += [self._start_services()] if needs_services(model) else []
         wanted += [self._start_mcp()] if needs_mcp(model) else []
+        if needs_sandbox(model):
+            self._store_modules(model)
+            wanted += [self._start_sandbox()]
         await asyncio.gather(*wanted)
         return self.sockets
 
@@ -60,12 +75,14 @@ class Companions:
             adapters=self._adapters.sockets if self._adapters is not None else (),
             services=str(self._folder.services_socket) if self._services is not None else "",
             mcp=(str(self._mcp_socket),) if self._mcp is not None else (),
+            sandbox=str(self._folder.path / _SANDBOX_SOCKET) if self._sandbox is not None else "",
         )
 
     async def stop(self) -> None:
         """End all of them. Envoy has ended before, so that nobody waits for an answer."""
-        ending = [one.stop() for one in (self._adapters, self._services, self._mcp) if one is not None]
-        self._adapters = self._services = self._mcp = None
+        running = (self._adapters, self._services, self._mcp, self._sandbox)
+        ending = [one.stop() for one in running if one is not None]
+        self._adapters = self._services = self._mcp = self._sandbox = None
         await asyncio.gather(*ending)
 
     async def _start_adapters(self) -> None:
@@ -94,6 +111,29 @@ class Companions:
             self._mcp = Worker("the MCP gateway", "anygate.adapter.mcp", arguments, on_word=self._on_word)
             await self._mcp.start()
 
+    async def _start_sandbox(self) -> None:
+        if self._sandbox is None:
+            arguments = ("--socket", str(self._folder.path / _SANDBOX_SOCKET), "--modules", str(self._modules))
+            self._sandbox = Worker("the sandbox", "anygate.services.wasm", arguments, on_word=self._on_word)
+            await self._sandbox.start()
+
+    def _store_modules(self, model: Model) -> None:
+        """Put the code and the settings of plugins where the sandbox looks for them."""
+        self._modules.mkdir(mode=0o700, exist_ok=True)
+        for plugin in list_plugins(model):
+            for name, content in (store(plugin.module.content), store(plugin.config.encode())):
+                path = self._modules / name
+                if not path.exists():
+                    path.write_bytes(content)
+
+    @property
+    def _exports(self) -> Path:
+        return self._folder.path / "exports.json"
+
+    @property
+    def _modules(self) -> Path:
+        return self._folder.path / "modules"
+
     @property
     def _mcp_socket(self) -> Path:
         return self._folder.path / "mcp.sock"
@@ -103,6 +143,7 @@ class Companions:
         self._on_word(f"warning: an adapter {ended.reason}{tail}; starting it again")
 
     def _service_options(self) -> Iterator[str]:
+        yield from ("--exports", str(self._exports))
         if self._options.usage is not None:
             yield from ("--usage", str(self._options.usage))
         if self._options.metrics_port:
@@ -116,7 +157,7 @@ def needs_adapters(model: Model) -> bool:
     """Whether any request has to be translated."""
     return any(
         target.translated
-        for rule in _rules(model)
+        for rule in list_rules(model)
         if isinstance(rule.action, Forward)
         for target in rule.action.targets
     )
@@ -126,18 +167,17 @@ def needs_services(model: Model) -> bool:
     """Whether Envoy has usage to report or limits to ask about."""
     return any(
         rule.inference is not None or (rule.rate_limit is not None and rule.rate_limit.is_global)
-        for rule in _rules(model)
+        for rule in list_rules(model)
     )
 
 
 def needs_mcp(model: Model) -> bool:
     """Whether there is an MCP endpoint."""
-    return any(rule.mcp is not None for rule in _rules(model))
+    return any(rule.mcp is not None for rule in list_rules(model))
 
 
-def _rules(model: Model) -> Iterator[HttpRule]:
-    for gateway in model.gateways:
-        for listener in gateway.listeners:
-            for server in listener.servers:
-                for route in server.routes:
-                    yield from route.rules
+def needs_sandbox(model: Model) -> bool:
+    """Whether there are plugins that Envoy itself does not run."""
+    contents = {id(plugin.module): plugin.module.content for plugin in list_plugins(model)}
+    found = (inspect(content) for content in contents.values() if content)
+    return any(isinstance(one, Inspected) and one.abi == "nantian" for one in found)

@@ -37,6 +37,9 @@ def report_refusal(refusal: Nacked, model: Model, sources: Iterable[SourceFile],
 def find_origin(name: str, message: str, model: Model) -> Origin | None:
     """The origin of an Envoy resource; for routes the rule whose own text stands in Envoy's message."""
     for gateway in model.gateways:
+        for stage in gateway.stages:
+            if name == stage.name:
+                return _find_rule([stage.server], message) or stage.origin
         for listener in gateway.listeners:
             if name == listener.name or name.startswith(f"{listener.name}/"):
                 return _find_rule(listener.servers, message) or listener.origin

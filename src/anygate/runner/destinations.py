@@ -1,13 +1,14 @@
 """Where each backend's traffic goes on this machine: its real endpoints, an address given by hand, or a stub."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
+from anygate.envoy.placement import ANY_ADDRESS, LOOPBACK, Socket
 from anygate.errors import UsageError
 from anygate.model import Backend, Model
 from anygate.model.backend import Endpoint, EndpointGroup
@@ -32,10 +33,13 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a backend's traffic goes, for people: `real`, `resolved`, `stub` or `none`."""
+    """Where a backend's traffic goes: to its `real` endpoints, where it was `resolved` to by hand, to the `sidecar`
+    that runs in front of it here, to a `stub`, or to `none`. `address` is where, of the second and the third.
+    """
 
-    kind: Literal["real", "resolved", "stub", "none"]
+    kind: Literal["real", "resolved", "sidecar", "stub", "none"]
     detail: str = ""
+    address: Socket | None = None
 
 
 def parse_resolution(text: str) -> Resolution:
@@ -60,10 +64,12 @@ def find_resolution(backend: Backend, resolutions: Sequence[Resolution]) -> Reso
     names |= {f"{backend.service}.{backend.namespace}.svc"}
     names |= {f"{backend.service}.{backend.namespace}.svc.cluster.local"}
     names |= {endpoint.host for group in backend.groups for endpoint in group.endpoints}
-    for one in resolutions:
-        if one.host in names and one.port in (0, backend.port):
-            return one
-    return None
+    return match_resolution(names, backend.port, resolutions)
+
+
+def match_resolution(names: Collection[str], port: int, resolutions: Sequence[Resolution]) -> Resolution | None:
+    """The first resolution for a port of what has these names."""
+    return next((one for one in resolutions if one.host in names and one.port in (0, port)), None)
 
 
 class Reachability:
@@ -122,15 +128,24 @@ def stub_of(backend: Backend) -> StubSpec:
 
 
 def choose(
-    model: Model, mode: StubMode, resolutions: Sequence[Resolution], reachable: Mapping[str, bool]
+    model: Model,
+    mode: StubMode,
+    resolutions: Sequence[Resolution],
+    reachable: Mapping[str, bool],
+    sockets: Mapping[str, Socket],
 ) -> dict[str, Destination]:
-    """Decide for every backend where its traffic goes. Merged backends follow their members."""
+    """Decide for every backend where its traffic goes; `sockets` are those of listeners, by name.
+
+    Merged backends follow their members.
+    """
     chosen: dict[str, Destination] = {}
     for backend in model.backends:
         resolution = find_resolution(backend, resolutions)
         empty = not any(group.endpoints for group in backend.groups) and not backend.dynamic
         if resolution is not None:
-            chosen[backend.name] = Destination("resolved", f"{resolution.address}:{resolution.to_port}")
+            chosen[backend.name] = _lead_to("resolved", Socket(resolution.address, resolution.to_port))
+        elif backend.behind in sockets:
+            chosen[backend.name] = _lead_to("sidecar", sockets[backend.behind])
         elif mode == "all" or (mode == "unreachable" and (empty or not reachable.get(backend.name, True))):
             chosen[backend.name] = Destination("stub", "without TLS" if backend.tls else "")
         elif empty:
@@ -138,6 +153,12 @@ def choose(
         else:
             chosen[backend.name] = Destination("real", _describe(backend))
     return chosen
+
+
+def _lead_to(kind: Literal["resolved", "sidecar"], socket: Socket) -> Destination:
+    if socket.address == ANY_ADDRESS:
+        socket = socket._replace(address=LOOPBACK)
+    return Destination(kind, f"{socket.address}:{socket.port}", socket)
 
 
 def _describe(backend: Backend) -> str:
@@ -152,7 +173,6 @@ def _describe(backend: Backend) -> str:
 def redirect_backends(
     model: Model,
     chosen: Mapping[str, Destination],
-    resolutions: Sequence[Resolution],
     stubs: Mapping[StubSpec, Address],
     known: dict[str, tuple[object, Backend]],
 ) -> Model:
@@ -164,7 +184,7 @@ def redirect_backends(
     backends = []
     for backend in model.backends:
         if backend.members:
-            groups = _member_groups(backend, plain, chosen, resolutions, stubs)
+            groups = _member_groups(backend, plain, chosen, stubs)
             made = msgspec.structs.replace(backend, groups=groups)
             if all(chosen[name].kind == "stub" for name in backend.members):
                 made = msgspec.structs.replace(made, tls=None, stub=True)
@@ -173,7 +193,7 @@ def redirect_backends(
         if chosen[backend.name].kind in ("real", "none"):
             backends.append(backend)
             continue
-        endpoint = _endpoint(backend, chosen, resolutions, stubs)
+        endpoint = _endpoint(backend, chosen, stubs)
         key = (backend, endpoint)
         held = known.get(backend.name)
         if held is None or held[0] != key:
@@ -197,17 +217,11 @@ def _redirect(backend: Backend, endpoint: Endpoint, stub: bool) -> Backend:
     return msgspec.structs.replace(made, tls=None, protocol=protocol, connection=connection)
 
 
-def _endpoint(
-    backend: Backend,
-    chosen: Mapping[str, Destination],
-    resolutions: Sequence[Resolution],
-    stubs: Mapping[StubSpec, Address],
-) -> Endpoint:
-    if chosen[backend.name].kind == "resolved":
-        resolution = find_resolution(backend, resolutions)
-        assert resolution is not None
+def _endpoint(backend: Backend, chosen: Mapping[str, Destination], stubs: Mapping[StubSpec, Address]) -> Endpoint:
+    given = chosen[backend.name].address
+    if given is not None:
         name = next((one.hostname for group in backend.groups for one in group.endpoints), "")
-        return Endpoint(host=resolution.address, port=resolution.to_port, hostname=name)
+        return Endpoint(host=given.address, port=given.port, hostname=name)
     address = stubs[stub_of(backend)]
     if isinstance(address, UnixAddress):
         return Endpoint(unix=address.path, hostname=_own_hostname(backend))
@@ -223,7 +237,6 @@ def _member_groups(
     backend: Backend,
     plain: Mapping[str, Backend],
     chosen: Mapping[str, Destination],
-    resolutions: Sequence[Resolution],
     stubs: Mapping[StubSpec, Address],
 ) -> tuple[EndpointGroup, ...]:
     """Endpoints of a merged backend, its members' replaced one by one."""
@@ -233,7 +246,7 @@ def _member_groups(
         if chosen[name].kind in ("real", "none"):
             groups.extend(own)
             continue
-        endpoint = _endpoint(plain[name], chosen, resolutions, stubs)
+        endpoint = _endpoint(plain[name], chosen, stubs)
         weight = sum(group.weight for group in own)
         groups.append(msgspec.structs.replace(own[0], endpoints=(endpoint,), weight=weight))
     return tuple(groups)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from anygate.diagnostics import Report, SourceFile
-from anygate.manifests import load_sources
-from anygate.manifests.load import FileCache
+from anygate.loading import LoadCache, load_manifests
 from anygate.manifests.yaml import SIZE_LIMIT
 
 
@@ -19,11 +18,11 @@ class Inputs:
     def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None, made: Sequence[SourceFile] = ()) -> None:
         self.paths = tuple(paths)
         self._made = tuple(made)
-        self._files = FileCache()
+        self._loaded = LoadCache()
         self._typed = stdin.read(SIZE_LIMIT + 1) if stdin is not None and "-" in paths else b""
 
     def load(self, report: Report) -> tuple[SourceFile, ...]:
         """Everything as it is now; raises EnvironmentProblem for a path that is not there."""
         if not self.paths:
             return self._made
-        return self._made + load_sources(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._files)
+        return self._made + load_manifests(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._loaded)

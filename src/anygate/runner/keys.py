@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from anygate.diagnostics import Diagnostic, Report, SourceFile
 from anygate.envoy.snapshot import Snapshot
+from anygate.envoy.upstream.files import list_credential_files
 from anygate.model import Model
 
 if TYPE_CHECKING:
@@ -40,19 +41,14 @@ class Keys:
     async def follow(self, model: Model, sources: Sequence[SourceFile]) -> None:
         """Have everything ready that a model needs; a credential that takes long is waited for no longer than 5 s."""
         self._sources = tuple(sources)
+        self._write_files(model)
         if self._rotation is None:
             if not any(backend.provider and backend.provider.credential for backend in model.backends):
                 return
             self._rotation = self._open()
         # Imported late: clients of token services are not for a run without any.
-        from anygate.credentials.delivery import replace_file
         from anygate.credentials.wanted import find_wanted
-        from anygate.envoy.upstream.files import list_credential_files
 
-        for file in list_credential_files(model):
-            path = self._folder / file.name
-            if not (file.stands_in and path.exists()):
-                replace_file(path, file.content.reveal())
         self._rotation.update(find_wanted(model))
         await self._rotation.attempted(_PATIENCE)
 
@@ -64,6 +60,14 @@ class Keys:
         """Renew nothing any more."""
         if self._rotation is not None:
             await self._rotation.stop()
+
+    def _write_files(self, model: Model) -> None:
+        for file in list_credential_files(model):
+            from anygate.credentials.delivery import replace_file
+
+            path = self._folder / file.name
+            if not (file.stands_in and path.exists()):
+                replace_file(path, file.content.reveal())
 
     def _open(self) -> "Rotation":
         from anygate.credentials.delivery import Delivery

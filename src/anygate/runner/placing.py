@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from anygate.envoy.placement import Placement, Socket
+from anygate.envoy.placement import LOOPBACK, Placement, Socket
 from anygate.errors import EnvironmentProblem
 from anygate.model import Listener, Model
 
@@ -12,6 +12,7 @@ LIFT = 10_000
 
 _LAST_PORT = 65_535
 _MOST_LOOPBACKS = 250
+_BLOCK = 100
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,32 @@ def place(model: Model, address: str, offset: int, access_log: str = "") -> tupl
     """Choose a socket for every listener.
 
     Two gateways may want one port, for in a cluster each has an address of its own; on loopback the later ones
-    get 127.0.0.2 and so on, elsewhere there is only one address and that is an EnvironmentProblem.
+    get 127.0.0.2 and so on, elsewhere there is only one address and that is an EnvironmentProblem. Of sidecars, whose
+    ports nobody wrote, the later ones have all of theirs higher by hundreds.
     """
     taken: dict[tuple[str, int, str], Listener] = {}
     sockets: dict[str, Socket] = {}
+    blocks = _find_blocks(model)
     listeners = [listener for gateway in model.gateways for listener in gateway.listeners]
     # Who can have the port that it names comes first: a lifted one has no claim to it.
     for listener in sorted(listeners, key=lambda one: one.port + offset < FIRST_FREE_PORT):
-        socket = _find_free(Socket(address, _local_port(listener, offset)), listener, taken)
+        own = offset + blocks.get(listener.name, 0)
+        wanted = Socket(LOOPBACK if listener.loopback else address, _local_port(listener, own))
+        socket = _find_free(wanted, listener, taken)
         taken[socket.address, socket.port, listener.transport] = listener
         sockets[listener.name] = socket
     placed = tuple(Placed(listener, sockets[listener.name]) for listener in listeners)
     return Placement(address=address, sockets=sockets, access_log=access_log, exclusive=True), placed
 
 
+def _find_blocks(model: Model) -> dict[str, int]:
+    """How much higher the listeners of each sidecar are, by name: sidecars all have the same ports of their own."""
+    sidecars = [one for one in model.gateways if any(listener.local_port for listener in one.listeners)]
+    return {listener.name: _BLOCK * number for number, gateway in enumerate(sidecars) for listener in gateway.listeners}
+
+
 def _local_port(listener: Listener, offset: int) -> int:
-    port = listener.port + offset
+    port = (listener.local_port or listener.port) + offset
     if port < FIRST_FREE_PORT:
         port += LIFT
     if port > _LAST_PORT:

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from anygate.compiler import CompileCache, Read, build_snapshot, read_sources
-from anygate.diagnostics import Diagnostic, Report, Severity, SourceFile
+from anygate.diagnostics import Diagnostic, Report, SourceFile
 from anygate.envoy.placement import Placement
 from anygate.envoy.recording import Tracing
 from anygate.envoy.snapshot import Snapshot
+from anygate.manifests.discovery import Document
 from anygate.model import Backend, Model
 from anygate.runner.companions import CompanionOptions, Sockets
 from anygate.runner.destinations import (
@@ -22,11 +23,14 @@ from anygate.runner.destinations import (
     redirect_backends,
     stub_of,
 )
+from anygate.runner.documents import Fetches
+from anygate.runner.modules import Modules
 from anygate.runner.placing import Placed, place
 from anygate.runner.table import Table, build_table
 from anygate.stubs import StubSet, StubSpec
 
 _NO_ENDPOINTS = "no-endpoints"
+"""How the rules about it are called in every dialect, at the end."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +69,39 @@ class Served:
 
 
 class Preparation:
-    """Prepares manifests for this machine. What one call learns makes the next one quick."""
+    """Prepares manifests for this machine. What one call learns makes the next one quick.
 
-    def __init__(self, options: RunOptions) -> None:
+    `on_change` is called when reading the same manifests again would make something else of them.
+    """
+
+    def __init__(self, options: RunOptions, on_change: Callable[[], None]) -> None:
         self._options = options
         self._cache = CompileCache()
         self._reachability = Reachability()
+        self._modules = Modules()
+        self._fetches = Fetches(options.resolutions, on_change, only_resolved=options.stubs == "all")
         self._redirected: dict[str, tuple[object, Backend]] = {}
 
     async def read(self, sources: Sequence[SourceFile], report: Report) -> Read:
         """Read sources into the model, beside the event loop: stubs answer in it meanwhile."""
-        return await asyncio.to_thread(read_sources, sources, report, self._cache)
+        read = await self._read(sources, report)
+        return replace(read, model=await self._modules.complete(read.model, read.manifests.sources, report))
+
+    async def stop(self) -> None:
+        """Ask nobody for anything any more."""
+        await self._fetches.stop()
+
+    async def _read(self, sources: Sequence[SourceFile], report: Report) -> Read:
+        """Read sources; once more when OpenID providers have said what the first time was lacking."""
+        asked: set[Document] = set()
+        while True:
+            own, documents = Report(), self._fetches.documents
+            read = await asyncio.to_thread(read_sources, sources, own, self._cache, documents)
+            is_complete = bool(asked) and documents.wanted <= asked
+            asked |= documents.wanted
+            if is_complete or not await self._fetches.follow(asked):
+                report.extend(own.diagnostics)
+                return read
 
     async def prepare(
         self,
@@ -90,17 +116,17 @@ class Preparation:
         reachable: dict[str, bool] = {}
         if options.stubs == "unreachable":
             reachable = await self._reachability.check(read.model.backends)
-        chosen = choose(read.model, options.stubs, options.resolutions, reachable)
         placement, placed = place(read.model, options.address, options.port_offset, options.access_log)
+        chosen = choose(read.model, options.stubs, options.resolutions, reachable, placement.sockets)
         placement = _surround(placement, surroundings, Tracing() if options.companions.otlp else None)
         plain = [backend for backend in read.model.backends if not backend.members]
         wanted = frozenset(stub_of(backend) for backend in plain if chosen[backend.name].kind == "stub")
         addresses = await stubs.ensure(wanted | keep)
-        model = redirect_backends(read.model, chosen, options.resolutions, addresses, self._redirected)
+        model = redirect_backends(read.model, chosen, addresses, self._redirected)
         sources = read.manifests.sources
         snapshot = await asyncio.to_thread(build_snapshot, model, report, placement, self._cache, sources)
         diagnostics = report.diagnostics
-        if any(found.rule == _NO_ENDPOINTS for found in diagnostics):
+        if any(found.rule.endswith(_NO_ENDPOINTS) for found in diagnostics):
             moot = _find_moot(read.model, chosen)
             diagnostics = tuple(found for found in diagnostics if not _is_moot(found, moot))
         table = build_table(model, placed, chosen)
@@ -109,6 +135,7 @@ class Preparation:
     def unused_resolutions(self, model: Model) -> list[Resolution]:
         """What `--resolve` says of backends that there are not."""
         used = {find_resolution(backend, self._options.resolutions) for backend in model.backends}
+        used |= self._fetches.resolved
         return [one for one in self._options.resolutions if one not in used]
 
 
@@ -120,24 +147,28 @@ def _surround(placement: Placement, surroundings: Surroundings, tracing: Tracing
         adapters=sockets.adapters,
         services=sockets.services,
         mcp=sockets.mcp,
+        sandbox=sockets.sandbox,
         credentials=surroundings.credentials,
         tracing=tracing,
     )
 
 
-def count_errors(diagnostics: Sequence[Diagnostic]) -> Counter[tuple[object, ...]]:
-    """Mistakes without their positions, so that a line inserted above does not make an old one new."""
-    return Counter(
-        (one.rule, one.message, one.object, one.span.file.name if one.span else "")
-        for one in diagnostics
-        if one.severity is Severity.ERROR
-    )
-
-
 def find_new(diagnostics: Sequence[Diagnostic], known: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Those that were not there before, wherever they stand now."""
-    told = {(one.rule, one.message, one.object) for one in known}
-    return tuple(one for one in diagnostics if (one.rule, one.message, one.object) not in told)
+    """Those that were not there before, wherever they stand now: a line inserted above makes no old one new."""
+    told = Counter(map(_content, known))
+    found = []
+    for one in diagnostics:
+        content = _content(one)
+        if told[content]:
+            told[content] -= 1
+        else:
+            found.append(one)
+    return tuple(found)
+
+
+def _content(found: Diagnostic) -> tuple[object, ...]:
+    """What a finding says about whom, without its position."""
+    return found.rule, found.message, found.object or (found.span.file.name if found.span else "")
 
 
 def _find_moot(model: Model, chosen: Mapping[str, Destination]) -> set[tuple[str, str, str]]:
@@ -151,4 +182,4 @@ def _key(backend: Backend) -> tuple[str, str, str]:
 
 
 def _is_moot(found: Diagnostic, moot: set[tuple[str, str, str]]) -> bool:
-    return found.rule == _NO_ENDPOINTS and found.object is not None and found.object[1:] in moot
+    return found.rule.endswith(_NO_ENDPOINTS) and found.object is not None and found.object[1:] in moot

@@ -21,7 +21,7 @@ from anygate.runner.inputs import Inputs
 from anygate.runner.keys import Keys
 from anygate.runner.open_files import raise_open_files
 from anygate.runner.placing import Placed
-from anygate.runner.preparation import Preparation, RunOptions, Served, Surroundings, count_errors, find_new
+from anygate.runner.preparation import Preparation, RunOptions, Served, Surroundings, find_new
 from anygate.runner.retired import Retired
 from anygate.runner.table import Table, render_changes
 from anygate.runner.watching import watch_paths
@@ -71,9 +71,10 @@ class Session:
         self._inputs = inputs
         self._options = options
         self._tell = listeners
-        self._preparation = Preparation(options)
+        self._preparation = Preparation(options, self._on_change_outside)
         self._served: Served
         self._seen: object = None
+        self._changed = asyncio.Event()
         self._stop = asyncio.Event()
         self._server: AdsServer
         self._companions: Companions
@@ -104,6 +105,7 @@ class Session:
             self._tell.on_findings(report.diagnostics)
             return 1
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._preparation.stop)
             self.folder = stack.enter_context(RunFolder())
             self.stubs = StubSet(self.folder.path, on_request=self._tell.on_request, is_open=True)
             # When Envoy has ended nobody waits for an answer any more.
@@ -150,10 +152,7 @@ class Session:
 
     def _make_envoy(self, folder: RunFolder) -> LocalEnvoy:
         bootstrap = build_bootstrap(xds=folder.xds_socket, admin=folder.admin_socket)
-        is_shown = self._options.access_log == "/dev/stdout"
-        options = Options(
-            concurrency=self._options.concurrency, stdout=None if is_shown else asyncio.subprocess.DEVNULL
-        )
+        options = Options(concurrency=self._options.concurrency)
         return LocalEnvoy(folder, bootstrap, options=options, on_change=self._on_change, on_log=self._on_log)
 
     async def _stop_envoy(self, envoy: LocalEnvoy) -> None:
@@ -176,13 +175,25 @@ class Session:
         self._tell.on_served(self._served.table)
 
     async def _follow(self) -> None:
-        """Reload on every change; without any file to change, just serve."""
+        """Reload on every change; without any, just serve."""
+        await asyncio.gather(self._watch(), self._reload_on_changes())
+
+    async def _watch(self) -> None:
         async for _ in watch_paths(self._inputs.paths):
+            self._changed.set()
+
+    def _on_change_outside(self) -> None:
+        """The same manifests mean something else by now."""
+        self._seen = None
+        self._changed.set()
+
+    async def _reload_on_changes(self) -> None:
+        while await self._changed.wait():
+            self._changed.clear()
             try:
                 await self._reload()
             except AnygateError as problem:
                 self._tell.on_word(f"error: {problem}\nnot reloaded: {_KEPT}")
-        await self._stop.wait()
 
     async def _reload(self) -> None:
         """Serve the changed manifests, unless they hold mistakes that the served ones do not."""
@@ -205,7 +216,7 @@ class Session:
             return
         old = self._served
         served = await self._prepare(read, report, keep=old.stubs)
-        if count_errors(served.diagnostics) - count_errors(old.diagnostics):
+        if any(one.severity is Severity.ERROR for one in find_new(served.diagnostics, old.diagnostics)):
             self._hold(served.diagnostics)
             return
         bound = {one.socket for one in old.placed}
@@ -230,7 +241,8 @@ class Session:
         self._tell.on_word(f"reloaded\n{render_changes(old.table, served.table)}".rstrip())
 
     def _hold(self, diagnostics: Sequence[Diagnostic]) -> None:
-        self._tell.on_findings(diagnostics)
+        """Say what is wrong now and was not before, and keep what is served."""
+        self._tell.on_findings(find_new(diagnostics, self._served.diagnostics))
         self._tell.on_word(f"not reloaded: {_KEPT}")
 
     async def _refusals(self, number: int) -> list[Nacked]:

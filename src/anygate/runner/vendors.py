@@ -5,9 +5,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from anygate.model import Backend
+from anygate.model.inference import Provider
 from anygate.stubs.vendor import Vendor
 
 _OLLAMA_PORT = 11434
+_ENDS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages")
 _VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
         "OpenAI": "openai",
@@ -30,8 +32,15 @@ def vendor_of(backend: Backend) -> tuple[Vendor | Literal["", "mcp"], str]:
     if backend.mcp is not None:
         return "mcp", ""
     if provider is None:
-        return "", ""
+        return _VENDORS[backend.simulated] if backend.simulated else "", ""
     vendor: Vendor = _VENDORS.get(provider.format, "openai")
     if vendor == "openai" and any(end.port == _OLLAMA_PORT for group in backend.groups for end in group.endpoints):
         vendor = "ollama"
-    return vendor, provider.prefix if vendor in ("openai", "anthropic") else ""
+    return vendor, _root_of(provider) if vendor in ("openai", "anthropic") else ""
+
+
+def _root_of(provider: Provider) -> str:
+    """The root of a provider's paths, also where a path is given as a whole; `/` is the root of all."""
+    path = provider.path.partition("?")[0]
+    known = next((end for end in _ENDS if path.endswith(end)), "")
+    return (path.removesuffix(known).strip("/") or "/") if known else provider.prefix

@@ -30,7 +30,8 @@ class Options:
 
     Usage is kept for `retention` days, or for good. `metrics` is the Unix socket, or the port of this machine, where
     metrics are served, with those of the processes behind the sockets of the pattern `others`. `otlp` is the root of
-    the OTLP collector for spans, OTEL_EXPORTER_OTLP_ENDPOINT by default.
+    the OTLP collector for spans, OTEL_EXPORTER_OTLP_ENDPOINT by default. `exports` is the
+    file that says whom else to tell of the requests of some providers.
     """
 
     socket: Path
@@ -40,6 +41,7 @@ class Options:
     metrics: Path | int | None = None
     otlp: str = ""
     others: str = ""
+    exports: Path | None = None
     parent: int | None = None
 
 
@@ -55,19 +57,23 @@ def parse_options(arguments: Sequence[str]) -> Options:
     where.add_argument("--metrics-socket", type=Path, dest="metrics")
     parser.add_argument("--otlp", default="")
     parser.add_argument("--others", default="")
+    parser.add_argument("--exports", type=Path)
     parser.add_argument("--parent", type=int)
     return Options(**vars(parser.parse_args(arguments)))
 
 
 def make_services(options: Options, observation: Observation) -> list[Service]:
     """Return the services that the options ask for."""
-    return [RateLimitService(open_counters(options.ratelimit)), *observation.services()]
+    limits = RateLimitService(open_counters(options.ratelimit))
+    observation.page.add(limits.hits)
+    return [limits, *observation.services()]
 
 
 def make_observation(options: Options) -> Observation:
     """Return what watches AI requests."""
     retention = timedelta(days=options.retention) if options.retention is not None else None
-    return Observation(Watched(options.usage, retention, options.metrics, options.otlp, options.others))
+    watched = Watched(options.usage, retention, options.metrics, options.otlp, options.others, options.exports)
+    return Observation(watched)
 
 
 async def run(options: Options) -> None:
@@ -84,8 +90,9 @@ async def run(options: Options) -> None:
         print("ready", flush=True)
         await stop.wait()
     finally:
-        await observation.close()
+        # What the services were still told belongs to what others are told of.
         await server.stop()
+        await observation.close()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,6 +15,9 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),
+    # What Envoy sends along with a call may hold as much as a configuration does.
+    ("grpc.max_metadata_size", 4 * 1024 * 1024),
+    ("grpc.absolute_max_metadata_size", 4 * 1024 * 1024),
 )
 _GRACE = 2.0
 

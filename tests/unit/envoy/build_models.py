@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from anygate.model.backend import Backend, Endpoint, EndpointGroup
-from anygate.model.listener import Gateway, Listener, Server
+from anygate.model.listener import Gateway, Listener, Server, Stage
 from anygate.model.match import HttpMatch, PathMatch
 from anygate.model.origin import Origin
 from anygate.model.root import Model
@@ -56,6 +56,13 @@ def listener(port: int, *servers: Server, transport: Any = "tcp", **fields: Any)
     )
 
 
-def model(listeners: Sequence[Listener], backends: Sequence[Backend] = (), secrets: Sequence[Any] = ()) -> Model:
-    gateway = Gateway(origin=origin("gw", "Gateway"), name="default/gw", listeners=tuple(listeners))
+def model(
+    listeners: Sequence[Listener],
+    backends: Sequence[Backend] = (),
+    secrets: Sequence[Any] = (),
+    stages: Sequence[Stage] = (),
+) -> Model:
+    gateway = Gateway(
+        origin=origin("gw", "Gateway"), name="default/gw", listeners=tuple(listeners), stages=tuple(stages)
+    )
     return Model(gateways=(gateway,), backends=tuple(backends), secrets=tuple(secrets))

@@ -32,6 +32,7 @@ PROVIDERS = (
         body=i.BodyEdit(set=(("user", '"me"'),), remove=("seed",)),
         model="gpt-other",
     ),
+    _provider("elsewhere", "OpenAI", path="/chat?a=b", body=i.BodyEdit(set=(("user", '"me"'),))),
     _provider("azure", "AzureOpenAI", credential=i.TokenCredential(origin=ORIGIN, secret="opaque", source=AZURE)),
     _provider(
         "google",
@@ -51,6 +52,13 @@ PROVIDERS = (
         "AWSBedrock",
         credential=i.AwsCredential(origin=ORIGIN, region="us-east-1", file="opaque"),
         region="us-east-1",
+    ),
+    _provider(
+        "queried",
+        "OpenAI",
+        credential=i.QueryCredential(origin=ORIGIN, secret="opaque", parameter="key"),
+        otel=i.Otel(endpoint="http://127.0.0.1:4317", service="chat"),
+        langfuse=i.Langfuse(host="http://127.0.0.1:3000", public_key="pk", secret="opaque"),
     ),
 )
 
@@ -73,5 +81,6 @@ def _rule(endpoint: i.ModelEndpoint, path: str, model: str, *targets: r.BackendT
 AI_RULES = (
     _rule("chat", "/v1/chat/completions", "one", target("openai"), target("google", priority=1, translated=True)),
     _rule("chat", "/v1/chat/completions", "two", target("azure"), target("amazon", translated=True)),
+    _rule("chat", "/v1/chat/completions", "three", target("queried", translated=True)),
     _rule("messages", "/v1/messages", "one", target("openai", translated=True)),
 )

@@ -2,14 +2,30 @@
 
 from datetime import timedelta
 
+import msgspec
 import trustme
 from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
 from full_inference import AI_RULES, PROVIDERS
 from full_mcp import MCP_RULES, MCP_SERVERS
+from wasmtime import wat2wasm
 
 from anygate.manifests.sensitive import Sensitive
+from anygate.model import (
+    answers,
+    breaker,
+    compression,
+    edit,
+    limits,
+    match,
+    prompts,
+    request_id,
+    retry,
+    security,
+    text,
+    wasm,
+    wording,
+)
 from anygate.model import backend as b
-from anygate.model import edit, limits, match, retry, security
 from anygate.model import listener as l
 from anygate.model import route as r
 from anygate.model import tls as t
@@ -30,6 +46,8 @@ SECRETS = (
     AUTHORITIES,
     t.CertificateFiles(origin=ORIGIN, name="files", chain_path="/tls/chain.pem", key_path="/tls/key.pem"),
     t.AuthoritiesFile(origin=ORIGIN, name="trusted", path="/tls/trusted.pem"),
+    t.SocketSecret(origin=ORIGIN, name="socket", secret="web", socket="/run/sds.sock"),
+    t.Opaque(origin=ORIGIN, name="jwks", value=Sensitive(b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}')),
     t.Opaque(origin=ORIGIN, name="opaque", value=Sensitive(b"user:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")),
     t.Opaque(origin=ORIGIN, name="keys", value=Sensitive(b'{"client": "key"}')),
 )
@@ -42,7 +60,12 @@ SERVER_TLS = t.ServerTls(
     client_validation=t.ClientValidation(origin=ORIGIN, authorities="authorities", names=NAMES),
 )
 CLIENT_TLS = t.ClientTls(
-    origin=ORIGIN, sni="a.example.com", authorities="authorities", names=NAMES, parameters=PARAMETERS
+    origin=ORIGIN,
+    sni="a.example.com",
+    authorities="authorities",
+    names=NAMES,
+    certificate="socket",
+    parameters=PARAMETERS,
 )
 EDIT = edit.HeaderEdit(set=(("x-set", "1"),), add=(("x-add", "1"),), remove=("x-remove",))
 CONNECTION = b.Connection(
@@ -57,11 +80,11 @@ HTTP = l.HttpServer(
     late_response_headers=EDIT,
     client_certificate_header="sanitize_set",
     client_certificate_details=("subject",),
-    access_log=l.AccessLog(path="/dev/null", text="%RESPONSE_CODE%\n"),
+    caller_headers=("x-caller",),
 )
-LOGGED = l.HttpServer(
-    client_ip_header="x-client", access_log=l.AccessLog(path="/dev/null", fields=(("code", "%RESPONSE_CODE%"),))
-)
+CALLED = l.HttpServer(caller_headers=("x-caller",))
+TEXT_LOG = l.AccessLog(path="/dev/null", text="%RESPONSE_CODE%\n")
+JSON_LOG = l.AccessLog(path="/dev/null", fields=(("code", "%RESPONSE_CODE%"),))
 
 
 def values(*kinds: str) -> tuple[match.ValueMatch, ...]:
@@ -76,9 +99,26 @@ MATCH = match.HttpMatch(
     query=values("exact"),
     cookies=values("exact"),
     rank=(1,),
+    source_cidrs=("10.0.0.0/8",),
+    client_certificate=False,
+)
+ADMISSION = security.Authorization(
+    origin=ORIGIN,
+    rules=(
+        security.AuthorizationRule(
+            origin=ORIGIN,
+            name="outside",
+            allow=False,
+            principal=security.Principal(cidrs=("10.0.0.0/8",), other_headers=(("x-h", ("v",)),)),
+            methods=("GET",),
+        ),
+    ),
+    allow_by_default=True,
 )
 SECURITY = security.Security(
     origin=ORIGIN,
+    admission=ADMISSION,
+    caller=security.Caller(origin=ORIGIN, header="x-caller", name="everybody"),
     basic=security.BasicAuth(origin=ORIGIN, secret="opaque"),
     api_key=security.ApiKeyAuth(origin=ORIGIN, secrets=("keys",), headers=("x-key",)),
     jwt=security.Jwt(
@@ -171,6 +211,64 @@ RULE = rule(
     ),
     request_buffer=1000,
     inject=r.Credential(origin=ORIGIN, secret="opaque"),
+    cors_headers=security.CorsHeaders(origin=ORIGIN, allow_origins=("https://a.example",), allow_methods="GET"),
+    wordings=(
+        wording.Wording(cause="key_missing", body="who?"),
+        wording.Wording(cause="denied", rule="some", body="no", status=404, challenge="Basic"),
+    ),
+)
+NAMED = (
+    security.Security(
+        origin=ORIGIN,
+        basic=security.BasicAuth(origin=ORIGIN, secret="opaque", forward_header="x-user"),
+        caller=security.Caller(origin=ORIGIN, header="x-caller", users=(("ann", "one"),)),
+    ),
+    security.Security(
+        origin=r.Origin(kind="Test", namespace="default", name="tokens"),
+        jwt=security.Jwt(
+            origin=r.Origin(kind="Test", namespace="default", name="tokens"),
+            providers=(security.JwtProvider(origin=ORIGIN, name="p", jwks_secret="jwks"),),
+        ),
+        caller=security.Caller(origin=ORIGIN, header="x-caller", claim="key", tokens=(("p", "k", "one"),)),
+    ),
+)
+TEXT = text.Text(parts=("to ", text.Variable(kind="header", name="x-user")))
+LIMIT = limits.LimitRule(
+    origin=ORIGIN,
+    requests=10,
+    unit=_SECOND,
+    scope="global",
+    window="concurrent",
+    calm=3,
+    delay=_SECOND,
+    selectors=(limits.LimitSelector(distinct_text=TEXT),),
+    answer=limits.LimitAnswer(body="{}", content_type="application/json", headers=("x-l", "x-r", "x-w")),
+    fail_closed=True,
+)
+ANSWERED = rule(
+    forward("web"),
+    prefix("/answered"),
+    rewrite=edit.Rewrite(
+        path=edit.PathRewrite(kind="text", value="/text", text=TEXT), method="PUT", query="a=b", host="h"
+    ),
+    answers=(
+        answers.AnswerEdit(
+            origin=ORIGIN,
+            statuses=((500, 599),),
+            status=200,
+            headers=EDIT,
+            before=b"<",
+            after=b">",
+            replacements=(answers.Replacement(find="a", value="b"),),
+        ),
+        answers.AnswerEdit(origin=ORIGIN, body=b"other"),
+    ),
+    breaker=breaker.Breaker(origin=ORIGIN, status=503, body="open", headers=(("x-open", "1"),)),
+    compression=compression.Compression(origin=ORIGIN, types=("text/html",)),
+    request_id=request_id.RequestId(origin=ORIGIN, form="range", letters="abc", length=9),
+    rate_limit=limits.RateLimit(
+        origin=ORIGIN, rules=(LIMIT, msgspec.structs.replace(LIMIT, window="leaky", smooth=True, calm=0))
+    ),
 )
 SHARED = rule(
     forward(
@@ -187,12 +285,62 @@ SHARED = rule(
     ),
     prefix("/shared"),
 )
+
+
+def module(text: str) -> wasm.WasmModule:
+    return wasm.WasmModule(origin=ORIGIN, content=bytes(wat2wasm(f"(module {text})")))
+
+
+SANDBOXED = module(
+    '(memory (export "memory") 1) (func (export "alloc") (param i32) (result i32) i32.const 0)'
+    ' (func (export "on_request") (result i32) i32.const 0)'
+)
+NATIVE = module(
+    '(memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1"))'
+    ' (func (export "malloc") (param i32) (result i32) i32.const 1024)'
+)
+FETCHED = wasm.WasmModule(origin=ORIGIN, url="https://example.com/a.wasm", digest="0" * 64)
+PLUGGED = rule(
+    forward("web"),
+    prefix("/plugged"),
+    plugins=(
+        wasm.WasmPlugin(origin=ORIGIN, name="sandboxed", module=SANDBOXED, hooks=("onRequest",)),
+        wasm.WasmPlugin(origin=ORIGIN, name="native", module=NATIVE),
+        wasm.WasmPlugin(origin=ORIGIN, name="fetched", module=FETCHED),
+    ),
+)
+PROMPTED = rule(
+    forward("web"),
+    prefix("/prompted"),
+    prompts=prompts.Prompts(
+        origin=ORIGIN,
+        templates=(
+            prompts.PromptTemplate(
+                name="t", parts=(prompts.PromptPart(text='{"a":"'), prompts.PromptPart(path=("b",)))
+            ),
+        ),
+        guards=(prompts.PromptGuard(origin=ORIGIN, allow=("a",), deny=("b",), all_roles=True, whole_history=True),),
+        decorations=(
+            prompts.PromptDecoration(
+                origin=ORIGIN,
+                prepend=(prompts.PromptMessage(role="system", content="one"),),
+                append=(prompts.PromptMessage(role="user", content="two"),),
+            ),
+        ),
+    ),
+)
 RULES = (
     RULE,
+    PLUGGED,
+    PROMPTED,
+    ANSWERED,
     SHARED,
     rule(forward("web", target("mirror", request_headers=EDIT)), prefix("/weights")),
     rule(edit.Redirect(origin=ORIGIN, path=edit.PathRewrite(kind="prefix", value="/p")), prefix("/redirect")),
     rule(edit.Respond(origin=ORIGIN, status=200, body="hello"), prefix("/respond")),
+    rule(edit.Respond(origin=ORIGIN, status=200, text=TEXT), prefix("/respond/text")),
+    rule(r.Continue(origin=ORIGIN, stage="second"), prefix("/continue")),
+    *(rule(forward("web"), prefix(f"/named/{at}"), security=one) for at, one in enumerate(NAMED)),
     rule(forward("web"), match.HttpMatch(origin=ORIGIN, path=match.PathMatch(kind="exact", value="/Exact"))),
 )
 
@@ -220,7 +368,7 @@ BACKENDS = (
 )
 
 
-TCP = stream("TCPRoute", target("tcp"), target("web"))
+TCP = stream("TCPRoute", target("tcp"), target("web"), allowed_sources=("10.0.0.0/8",))
 OTHER_TCP = r.StreamRoute(origin=ORIGIN, name="default/other", kind="TCPRoute", targets=(target("tcp"),))
 
 
@@ -228,10 +376,21 @@ def full_model() -> Model:
     plain = l.ClientConnection(keepalive=b.Keepalive(probes=3), connection_limit=5)
     return model(
         [
-            listener(1080, server(http=HTTP, routes=(route("web", *RULES), route("api", *RULES))), connection=plain),
+            listener(
+                1080,
+                server(http=HTTP, access_log=TEXT_LOG, routes=(route("web", *RULES), route("api", *RULES))),
+                connection=plain,
+            ),
             listener(
                 1443,
-                server("https", "https", hostname="a.example.com", tls=SERVER_TLS, routes=(route("tls", *RULES),)),
+                server(
+                    "https",
+                    "https",
+                    hostname="a.example.com",
+                    tls=SERVER_TLS,
+                    http=CALLED,
+                    routes=(route("tls", *RULES),),
+                ),
                 server("wild", "https", hostname="*.example.com", tls=SERVER_TLS),
                 server(
                     "pass", "tls_passthrough", hostname="b.example.com", streams=(stream("TLSRoute", target("tcp")),)
@@ -245,12 +404,35 @@ def full_model() -> Model:
                 ),
             ),
             listener(
+                1444,
+                server(
+                    "named",
+                    "https",
+                    named_tls=(
+                        l.NamedTls(origin=ORIGIN, name="named/a", server_names=("a.example.com",), tls=SERVER_TLS),
+                        l.NamedTls(origin=ORIGIN, name="named/b", server_names=("*.example.com",), tls=SERVER_TLS),
+                    ),
+                    routes=(route("named", RULES[-1]),),
+                ),
+            ),
+            listener(
                 1081,
                 server(
-                    http=LOGGED,
+                    http=l.HttpServer(client_ip_header="x-client", caller_headers=("x-caller",)),
+                    access_log=JSON_LOG,
                     routes=(
-                        route("narrow", RULES[-1], hostnames=("a.example.org",)),
-                        route("wide", RULES[-1], hostnames=("*.example.org",)),
+                        route(
+                            "narrow",
+                            RULES[-1],
+                            rule(forward("web"), prefix("/low", rank=(1,))),
+                            hostnames=("a.example.org",),
+                        ),
+                        route(
+                            "wide",
+                            RULES[-1],
+                            rule(forward("web"), prefix("/ranked", rank=(5,))),
+                            hostnames=("*.example.org",),
+                        ),
                     ),
                 ),
             ),
@@ -263,4 +445,5 @@ def full_model() -> Model:
         ],
         (*BACKENDS, *PROVIDERS, *MCP_SERVERS),
         SECRETS,
+        (l.Stage(origin=ORIGIN, name="second", routes=(route("second", *RULES[1:3]),)),),
     )

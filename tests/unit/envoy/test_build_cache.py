@@ -10,6 +10,7 @@ from validate import validate
 from anygate.envoy.build import BuildCache, build
 from anygate.envoy.placement import Placement
 from anygate.envoy.snapshot import ROUTES
+from anygate.envoy.upstream.files import list_credential_files
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.root import Model
 from anygate.model.tls import Opaque
@@ -21,7 +22,10 @@ def _model(*paths: str) -> Model:
 
 
 def test_envoy_accepts_everything_the_model_can_ask_for(tmp_path: Path) -> None:
-    assert validate(build(full_model(), Placement(access_log="/dev/null")).snapshot, tmp_path) == ""
+    for file in list_credential_files(full_model()):
+        (tmp_path / file.name).write_bytes(file.content.reveal())
+    placement = Placement(access_log="/dev/null", credentials=str(tmp_path))
+    assert validate(build(full_model(), placement).snapshot, tmp_path) == ""
 
 
 def test_the_same_model_gives_the_same_bytes() -> None:

@@ -9,8 +9,9 @@ from validate import validate
 from anygate.envoy.api import build as build_message
 from anygate.envoy.build import build
 from anygate.envoy.refusal import CannotBuild
-from anygate.envoy.regex import checked_regex, groups_of
+from anygate.envoy.regex import checked_regex
 from anygate.envoy.snapshot import ROUTES, Snapshot, resource
+from anygate.model.re2 import groups_of
 
 GOOD = [
     "/(closed)",

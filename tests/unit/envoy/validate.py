@@ -17,11 +17,12 @@ from typing import Any
 
 import trustme
 
-from anygate.envoy.api import any_of, build, message, type_name, unpack
+from anygate.envoy.api import any_of, build, message, type_name, typed, unpack
 from anygate.envoy.binary import executable
 from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Snapshot
 
 _ANY = "google.protobuf.Any"
+_INTERNAL = "envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _SECRET = "envoy.extensions.transport_sockets.tls.v3.Secret"
 _SDS = "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"
@@ -52,6 +53,7 @@ def static_bootstrap(snapshot: Snapshot, admin: str = "") -> Any:
         "envoy.config.bootstrap.v3.Bootstrap",
         node={"id": "test", "cluster": "test"},
         admin={"address": {"pipe": {"path": admin}}} if admin else None,
+        bootstrap_extensions=[{"name": "envoy.bootstrap.internal_listener", "typed_config": typed(_INTERNAL)}],
         static_resources={
             "listeners": list(listeners.values()),
             "clusters": list(clusters.values()),
@@ -88,7 +90,7 @@ def _localise(built: Any, routes: dict[str, Any], secrets: set[str]) -> None:
             _localise(inner, routes, secrets)
             built.CopyFrom(any_of(inner))
         return
-    if name == _SDS:
+    if name == _SDS and built.sds_config.HasField("ads"):
         built.ClearField("sds_config")
         secrets.add(built.name)
     if name == _MANAGER and built.HasField("rds"):

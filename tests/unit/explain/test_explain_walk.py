@@ -124,6 +124,26 @@ def test_of_the_rows_behind_the_winner_the_first_that_holds_is_named() -> None:
     assert answer.near_misses[0].text == "path /x: matches too, but its route is newer"
 
 
+def test_a_condition_with_several_rows_is_one_near_miss_and_its_own_rule_none() -> None:
+    here = origin("testers")
+    halves = [
+        HttpMatch(origin=here, path=PathMatch(kind="string_prefix", value=path), headers=(header("x-user", "ann"),))
+        for path in ("/cart/", "/cart")
+    ]
+    testers = route(rule(to("tester"), *(msgspec.structs.replace(one, rank=(9,)) for one in halves)), name="testers")
+    answer = ask(serve(testers, route(rule(to("all"), prefix("/cart"), exact("/cart")), name="all")), "shop.test/cart")
+    assert names(answer, "backend") == ["all"]
+    assert [(miss.name, miss.place) for miss in answer.near_misses] == [("HTTPRoute/default/testers", here.place)]
+    assert answer.near_misses[0].text.startswith("path starting with /cart, ")
+
+
+def test_what_holds_too_is_said_to_rank_lower_and_not_to_ask_for_less() -> None:
+    first = route(rule(to("a"), HttpMatch(origin=origin(), rank=(1000,))), name="first")
+    answer = ask(serve(first, route(rule(to("b"), exact("/x")), name="second")), "shop.test/x")
+    assert names(answer, "backend") == ["a"]
+    assert answer.near_misses[0].text == "path /x: matches too, but it ranks lower, by its priority or its conditions"
+
+
 def test_the_other_hostname_that_would_have_matched_is_named() -> None:
     found = serve(
         route(rule(to("a"), exact("/x")), hostnames=("a.test",)),

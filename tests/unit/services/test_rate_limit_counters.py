@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from anygate.errors import UsageError
 from anygate.services.ratelimit import Counters, CountersAway, open_counters
-from anygate.services.ratelimit.ask import Ask, Limit, Mode
+from anygate.services.ratelimit.ask import Ask, Limit, Mode, Window
 from anygate.services.ratelimit.memory import MemoryCounters
 from anygate.services.ratelimit.redis import RedisCounters
 
@@ -84,6 +84,46 @@ def test_what_is_left_of_the_window_is_told(counters: Counters) -> None:
     assert reset == 60
 
 
+def test_a_started_window_begins_with_its_first_hit(counters: Counters) -> None:
+    limit = Limit(2, 60, Window.STARTED)
+    one = [ask("a", limit=limit)]
+    found = run(counters, (one, NOW + 59), (one, NOW + 61), (one, NOW + 118), (one, NOW + 119))
+    assert [each[0] for each in found] == [(False, 1, 60), (False, 2, 58), (True, 2, 1), (False, 1, 60)]
+
+
+def test_a_sliding_window_forgets_hit_by_hit(counters: Counters) -> None:
+    limit = Limit(2, 60, Window.SLIDING)
+    one = [ask("a", limit=limit)]
+    found = run(counters, (one, NOW), (one, NOW + 30), (one, NOW + 59), (one, NOW + 61), (one, NOW + 62))
+    assert [each[0][:2] for each in found] == [(False, 1), (False, 2), (True, 2), (False, 2), (True, 2)]
+    assert 27 < found[4][0][2] <= 28.1
+
+
+def test_a_sliding_window_counts_what_is_charged(counters: Counters) -> None:
+    limit = Limit(100, 3600, Window.SLIDING)
+    spent, look = ask("a", 250, limit, Mode.CHARGE), ask("a", 0, limit)
+    found = run(counters, ([spent], NOW), ([look], NOW + 3590), ([look], NOW + 3604))
+    assert [each[0][:2] for each in found] == [(False, 250), (True, 250), (False, 0)]
+
+
+def test_a_leaky_window_has_room_again_as_time_goes_by(counters: Counters) -> None:
+    limit = Limit(2, 0.5, Window.LEAKY)
+    one = [ask("a", limit=limit)]
+    found = run(counters, (one, NOW), (one, NOW), (one, NOW + 0.25), (one, NOW + 0.5))
+    assert [each[0][:2] for each in found] == [(False, 1), (False, 2), (True, 1.5), (False, 2)]
+
+
+def test_what_runs_at_a_time_is_taken_even_if_it_is_refused_and_given_back_at_its_end(counters: Counters) -> None:
+    limit = Limit(1, 3600, Window.CONCURRENT)
+    begin, end = [ask("a", limit=limit)], [ask("a", -1, limit, Mode.CHARGE)]
+    full = [ask("b", 10), *begin]
+    steps = [(begin, NOW), (begin, NOW + 1), (end, NOW + 1), (end, NOW + 2), (full, NOW + 3), (full, NOW + 4)]
+    found = run(counters, *steps, (end, NOW + 5), (end, NOW + 5), (begin, NOW + 6))
+    used = [each[-1][:2] for each in found]
+    assert used[:6] == [(False, 1), (True, 2), (False, 1), (False, 0), (False, 1), (True, 2)]
+    assert used[6:] == [(False, 1), (False, 0), (False, 1)]
+
+
 def test_an_ask_for_nothing_is_over_when_nothing_is_left(counters: Counters) -> None:
     peek, charge = [ask("a", 0)], [ask("a", 25, mode=Mode.CHARGE)]
     found = run(counters, (peek, NOW), (charge, NOW), (peek, NOW), (charge, NOW))
@@ -108,7 +148,7 @@ def test_what_is_refused_takes_nothing_anywhere(counters: Counters) -> None:
 
 def test_shadows_and_quotas_refuse_nothing(counters: Counters) -> None:
     asks = [ask("s", 20, mode=Mode.SHADOW), ask("q", 20, mode=Mode.QUOTA), ask("a", 1)]
-    assert [one[:2] for one in run(counters, (asks, NOW))[0]] == [(True, 20), (True, 20), (False, 1)]
+    assert [one[:2] for one in run(counters, (asks, NOW))[0]] == [(True, 20), (True, 0), (False, 1)]
 
 
 def test_one_counter_twice_in_one_call(counters: Counters) -> None:
@@ -125,7 +165,7 @@ ASKS = st.builds(
     ask,
     st.sampled_from("abc"),
     st.integers(-3, 12),
-    st.sampled_from([Limit(0, 60), Limit(10, 60), Limit(5, 7)]),
+    st.sampled_from([Limit(0, 60), Limit(10, 60), Limit(5, 7), *(Limit(6, 7, window) for window in Window)]),
     st.sampled_from(Mode),
 )
 STEPS = st.lists(
@@ -133,11 +173,15 @@ STEPS = st.lists(
 )
 
 
+def _shown(limit: Limit) -> bytes:
+    return f"{limit.seconds}{limit.window.value}".encode()
+
+
 @given(STEPS)
 @settings(max_examples=60, deadline=None)
 def test_memory_and_redis_agree(redis_url: str, steps: list[Step]) -> None:
-    # Keys of different periods are different counters: the digest has the period in it.
-    steps = [([one._replace(key=one.key + b"%d" % one.limit.seconds) for one in asks], now) for asks, now in steps]
+    # Keys of different periods and windows are different counters: the digest has both in it.
+    steps = [([one._replace(key=one.key + _shown(one.limit)) for one in asks], now) for asks, now in steps]
     steps.sort(key=lambda step: step[1])
     flush(redis_url)
     assert run(RedisCounters(redis_url), *steps) == run(MemoryCounters(), *steps)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from anygate.dialects.envoy_ai.context import Context
 from anygate.dialects.envoy_ai.derive import Plan
-from anygate.dialects.envoy_ai.endpoints import Way, find_way
 from anygate.dialects.envoy_ai.kinds.aigatewayroute import MODEL_HEADER, AIGatewayRouteRule
 from anygate.dialects.envoy_ai.route_findings import (
     BUFFER_LIMIT,
@@ -15,6 +14,7 @@ from anygate.dialects.envoy_ai.route_findings import (
     NO_TLS,
     STREAM_TIMEOUT,
 )
+from anygate.dialects.ways import Way, find_way
 from anygate.manifests.object import Manifest
 from anygate.model.backend import Backend
 from anygate.model.inference import ModelEndpoint

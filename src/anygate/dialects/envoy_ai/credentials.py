@@ -179,7 +179,10 @@ class _Reader:
             raise _Trouble(CREDENTIAL_NOT_FOUND, message, (*path, "secretRef"))
         here = origin(self._manifest, path)
         name = f"ai-key/{self._name}"
-        self._context.secrets[name] = Opaque(origin=here, name=name, value=Sensitive(f"{prefix}{text}".encode()))
+        secret = self._context.index.secret(reference.namespace or self._ref.namespace, reference.name)
+        assert secret is not None
+        key = Sensitive(f"{prefix}{text}".encode())
+        self._context.secrets[name] = Opaque(origin=origin(secret.manifest), name=name, value=key)
         return Access(KeyCredential(origin=here, secret=name, header=header))
 
     def _aws(self, spec: AWSCredentials) -> Access:

@@ -35,6 +35,13 @@ _PART = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SAFE = (
+    re.compile(r"int\((.*)\) < 0 \? uint\(0\) : uint\(\1\)", re.DOTALL),
+    re.compile(r"\((.*)\) < 0 \? uint\(0\) : uint\(\1\)", re.DOTALL),
+    re.compile(r"\((.*)\) < 0\.0 \? uint\(0\) : uint\(\(\1\) \+ 0\.5\)", re.DOTALL),
+)
+"""What is written here, which is read as it is."""
+
 _MOST_SAMPLES = 12
 _OVERFLOW = "overflow"
 _NEGATIVE = "CEL expression result is negative"
@@ -67,6 +74,8 @@ def read_expression(text: str) -> Expression:
     if text.strip() in TOKENS:
         return Expression(text.strip())
     problem = _find_problem(text, _unsigned)
+    if not problem and any(one.fullmatch(text) for one in _SAFE):
+        return Expression(text)
     if not problem and "-" not in text:
         return Expression(f"int({text}) < 0 ? uint(0) : uint({text})")
     if problem.startswith(_NEGATIVE):

@@ -11,9 +11,9 @@ from anygate.dialects.envoy_ai.derive import Plan
 from anygate.dialects.envoy_ai.kinds.gatewayconfig import GATEWAY_CONFIG_ANNOTATION, GatewayConfigSpec
 from anygate.dialects.envoy_ai.listing import Listed, build_listings, list_models
 from anygate.dialects.envoy_ai.normalise import Normal
-from anygate.dialects.envoy_ai.provider_backends import BUFFER_LIMIT
 from anygate.dialects.envoy_ai.refine import Refiner, list_backends
 from anygate.dialects.envoy_ai.route_findings import NOT_HONOURED
+from anygate.dialects.provider_backends import BUFFER_LIMIT
 from anygate.manifests.names import suggest_word
 from anygate.manifests.object import Manifest
 from anygate.manifests.references import GATEWAY_API_GROUP

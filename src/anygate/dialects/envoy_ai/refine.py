@@ -9,11 +9,11 @@ import msgspec
 from anygate.dialects.envoy_ai.backends import Destination, name_backend
 from anygate.dialects.envoy_ai.context import Context
 from anygate.dialects.envoy_ai.derive import Plan
-from anygate.dialects.envoy_ai.endpoints import ENDPOINTS, Way, find_way
 from anygate.dialects.envoy_ai.kinds.aigatewayroute import AIGatewayRouteRule
-from anygate.dialects.envoy_ai.provider_backends import specialise
 from anygate.dialects.envoy_ai.quotas import Quotas
-from anygate.dialects.envoy_ai.refusals import UNAVAILABLE, UNPROCESSABLE, refuse
+from anygate.dialects.inference_refusals import UNAVAILABLE, UNPROCESSABLE, refuse
+from anygate.dialects.provider_backends import specialise
+from anygate.dialects.ways import ENDPOINTS, Way, find_way
 from anygate.model.backend import Backend
 from anygate.model.edit import Respond, Rewrite
 from anygate.model.inference import Cost, Inference, ModelEndpoint, Provider

@@ -109,7 +109,7 @@ class BackendPolicies:
                 session = read_session(found, here, f"anygate-{route.replace('/', '-')}-{rule.name}")
         shared = next((one for one in policies if one is not None), None) if session is not None else None
         held = [policy or shared for policy in policies]
-        hashed = next((found for one in held if one is not None and (found := _read_hash(one))), rule.hash_policies)
+        hashed = next((keys for one in held if one is not None and (keys := _read_hash(one))), rule.hash_policies)
         targets = tuple(self._under(target, policy) for target, policy in zip(action.targets, held, strict=True))
         action = msgspec.structs.replace(action, targets=targets)
         return msgspec.structs.replace(rule, action=action, session=session, hash_policies=hashed)

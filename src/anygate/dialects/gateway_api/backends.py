@@ -11,9 +11,9 @@ import msgspec
 
 from anygate.diagnostics import ObjectRef, Rule, Severity
 from anygate.dialects.derived import DerivedBackend, LostReference
+from anygate.dialects.endpoints import find_endpoints
 from anygate.dialects.gateway_api.backend_tls import BackendTls
 from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, Context, Fault, origin, ref_of
-from anygate.dialects.gateway_api.endpoints import find_endpoints
 from anygate.dialects.gateway_api.envoy_backend import read_envoy_backend
 from anygate.dialects.gateway_api.findings import BACKEND_NOT_FOUND, INVALID_KIND
 from anygate.dialects.gateway_api.kinds.envoy_gateway.backend import Backend as EnvoyBackend

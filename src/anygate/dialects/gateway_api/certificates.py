@@ -4,13 +4,11 @@ from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.context import Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, INVALID_KIND
 from anygate.dialects.gateway_api.permission import check_grant
+from anygate.dialects.pem import check_authorities, check_pair, check_revoked
 from anygate.manifests.core import ConfigMap, Secret
 from anygate.manifests.kind import Kind
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.tls import Authorities, Certificate
-
-_SHORTEST_RSA = 2048
-_CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 def read_certificate(context: Context, reference: object, source: ObjectRef) -> str | Fault:
@@ -31,7 +29,7 @@ def read_certificate(context: Context, reference: object, source: ObjectRef) -> 
     chain, key = item.values.get("tls.crt"), item.values.get("tls.key")
     if chain is None or key is None:
         return _invalid(f"{target} needs the keys tls.crt and tls.key")
-    problem = _check_pair(chain, key)
+    problem = check_pair(chain, key)
     if problem:
         return _invalid(f"{target} {problem}")
     context.secrets[name] = Certificate(origin=origin(item.manifest), name=name, chain=chain, key=key)
@@ -92,16 +90,8 @@ def _authority(context: Context, target: ObjectRef, source: ObjectRef, key: str 
     content = read_value(item, key)
     if not content:
         return _invalid(f"{target} has no key {key}", "InvalidCACertificateRef")
-    from cryptography import x509  # takes long to import, and most manifests hold no certificate
-
-    try:
-        if key == "ca.crl":
-            x509.load_pem_x509_crl(content)
-        else:
-            x509.load_pem_x509_certificates(content)
-    except ValueError:
-        return _invalid(f"{target} holds no PEM certificate in {key}", "InvalidCACertificateRef")
-    return content
+    problem = check_revoked(content) if key == "ca.crl" else check_authorities(content)
+    return _invalid(f"{target} {problem}", "InvalidCACertificateRef") if problem else content
 
 
 def read_value(item: Kind, key: str) -> bytes:
@@ -117,34 +107,3 @@ def read_value(item: Kind, key: str) -> bytes:
 
 def _invalid(text: str, reason: str = "InvalidCertificateRef") -> Fault:
     return Fault(CERTIFICATE_INVALID, reason, text)
-
-
-def _check_pair(chain: Sensitive, key: Sensitive) -> str:
-    """What is wrong with a certificate and its key; empty when they fit."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
-    try:
-        certificates = x509.load_pem_x509_certificates(chain.reveal())
-    except ValueError:
-        return "holds no PEM certificate in tls.crt"
-    try:
-        private = load_pem_private_key(key.reveal(), None)
-    except (ValueError, TypeError):
-        return "holds no unencrypted PEM private key in tls.key"
-    wanted = certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    held = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if wanted != held:
-        return "holds a certificate and a key that do not belong together"
-    return _check_strength(private)
-
-
-def _check_strength(private: object) -> str:
-    """Why Envoy would not load a key: BoringSSL takes RSA from 2048 bits on and three curves, tried on 1.40."""
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-    if isinstance(private, rsa.RSAPrivateKey) and private.key_size < _SHORTEST_RSA:
-        return f"holds an RSA key of {private.key_size} bits; Envoy takes {_SHORTEST_RSA} or more"
-    if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name not in _CURVES:
-        return f"holds a key on the curve {private.curve.name}; Envoy takes P-256, P-384 and P-521"
-    return ""

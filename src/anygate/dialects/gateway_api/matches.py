@@ -29,7 +29,7 @@ def read_http_match(manifest: Manifest, match: HTTPRouteMatch, path: FieldPath) 
         ValueMatch(name=one.name, kind="exact" if one.type == "Exact" else "regex", value=one.value)
         for one in match.query_params
     )
-    rank = (_PATH_RANK[kind], len(value), 1 if match.method else 0, len(headers), len(query))
+    rank = http_rank(match.path.type, len(value), bool(match.method), len(headers), len(query))
     everything = kind == "prefix" and value == "/"
     return HttpMatch(
         origin=origin(manifest, path),
@@ -41,13 +41,22 @@ def read_http_match(manifest: Manifest, match: HTTPRouteMatch, path: FieldPath) 
     )
 
 
+def http_rank(kind: str, length: int, has_method: bool, headers: int, query: int) -> tuple[int, ...]:
+    """Where a match of an HTTPRoute stands: `kind` is that of its path, `length` that of its value."""
+    return (_PATH_RANK[_PATH_KINDS[kind]], length, 1 if has_method else 0, headers, query)
+
+
+def grpc_rank(kind: str, service: str, method: str, headers: int) -> tuple[int, ...]:
+    """Where a match of a GRPCRoute stands; `kind` is that of its method, if it has one."""
+    return (4 if kind == "Exact" and service and method else 1, len(service), len(method), headers, 0)
+
+
 def read_grpc_match(manifest: Manifest, match: GRPCRouteMatch, path: FieldPath) -> HttpMatch:
     """One match of a GRPCRoute rule: a call's path is `/service/method`."""
     headers = _headers(match.headers)  # type: ignore[arg-type]
     call = match.method
     service, method = (call.service or "", call.method or "") if call else ("", "")
-    exact = call is not None and call.type == "Exact"
-    rank = (4 if exact and service and method else 1, len(service), len(method), len(headers), 0)
+    rank = grpc_rank(call.type if call else "", service, method, len(headers))
     return HttpMatch(
         origin=origin(manifest, path),
         path=_grpc_path(call) if call else None,

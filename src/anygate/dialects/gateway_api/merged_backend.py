@@ -4,15 +4,14 @@ Session persistence must beat weights (GEP-1619), and fallback backends wait unt
 endpoints in one cluster, with the weights on its localities.
 """
 
-from math import lcm
-
 import msgspec
 
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.context import Context
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
+from anygate.dialects.joining import join_backends
 from anygate.manifests.object import Manifest
-from anygate.model.backend import Backend, EndpointGroup
+from anygate.model.backend import Backend
 from anygate.model.route import BackendTarget, Forward, HttpRule
 
 
@@ -35,14 +34,15 @@ def merge_targets(context: Context, rule: HttpRule, manifest: Manifest, path: Fi
         context.add(NOT_HONOURED, text, manifest, path)
         return msgspec.structs.replace(rule, session=None)
     if len({_trait(known[one.backend]) for one in usable}) > 1:
-        text = f"{why} has no effect on a rule whose backends differ in protocol or TLS"
+        text = f"{why} has no effect on a rule whose backends differ in protocol, TLS or provider"
         context.add(NOT_HONOURED, text, manifest, path)
         return msgspec.structs.replace(rule, session=None)
     name = f"rule/{manifest.kind}/{manifest.namespace}/{manifest.name}/{rule.name}"
     label = known[usable[0].backend].name.partition("@")[2]
     name += (f"@{label}" if label else "") + (suffix if not label else "")
     if name not in known:
-        known[name] = _join(name, usable, known, rule)
+        shares = [(known[one.backend], one.weight) for one in usable]
+        known[name] = join_backends(name, shares, sticky=rule.session is not None)
     weight = sum(one.weight for one in usable)
     joined = msgspec.structs.replace(usable[0], backend=name, weight=weight)
     refused = tuple(one for one in action.targets if not one.backend)
@@ -56,33 +56,5 @@ def _has_edits(target: BackendTarget) -> bool:
 
 
 def _trait(backend: Backend) -> tuple[object, ...]:
-    return (backend.protocol, backend.tls, backend.dynamic)
-
-
-def _join(name: str, targets: tuple[BackendTarget, ...], known: dict[str, Backend], rule: HttpRule) -> Backend:
-    first = known[targets[0].backend]
-    sizes = [max(1, sum(group.weight for group in known[target.backend].groups)) for target in targets]
-    whole = lcm(*sizes)
-    groups = []
-    for number, (target, size) in enumerate(zip(targets, sizes, strict=True)):
-        backend = known[target.backend]
-        # A target without endpoints keeps its place and weight, for a stub may stand in for it.
-        for group in backend.groups or (EndpointGroup(),):
-            # A locality is a target's zone here, so its name carries the target's number to keep two apart.
-            groups.append(
-                msgspec.structs.replace(
-                    group,
-                    zone=f"{number}/{group.zone}",
-                    weight=target.weight * group.weight * (whole // size),
-                    priority=1 if backend.fallback else 0,
-                )
-            )
-    return msgspec.structs.replace(
-        first,
-        name=name,
-        service=first.service,
-        groups=tuple(groups),
-        members=tuple(target.backend for target in targets),
-        sticky=rule.session is not None,
-        fallback=False,
-    )
+    provider = backend.provider.name if backend.provider is not None else ""
+    return (backend.protocol, backend.tls, backend.dynamic, provider)

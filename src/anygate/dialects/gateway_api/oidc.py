@@ -7,8 +7,10 @@ from hashlib import sha256
 from anygate.dialects.gateway_api.backends import Backends
 from anygate.dialects.gateway_api.context import Context, Fault, origin
 from anygate.dialects.gateway_api.findings import UNSUPPORTED
-from anygate.dialects.gateway_api.kinds.envoy_gateway.oidc import OIDC
+from anygate.dialects.gateway_api.kinds.envoy_gateway.oidc import OIDC, OIDCProvider
 from anygate.dialects.gateway_api.security_refs import read_opaque, read_service, register_url
+from anygate.dialects.openid_provider import Unknown, find_endpoints
+from anygate.manifests.discovery import WELL_KNOWN, Endpoints
 from anygate.manifests.object import Manifest
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.match import ValueMatch
@@ -20,14 +22,11 @@ _HOW = {"Exact": "exact", "Prefix": "prefix", "Suffix": "suffix", "RegularExpres
 
 
 def read_oidc(context: Context, backends: Backends, manifest: Manifest, found: OIDC) -> Oidc | Fault:
-    """Read the client, its secrets and the provider's endpoints.
-
-    Endpoints must be given: discovery is a network call, and compiling manifests makes none.
-    """
+    """Read the client, its secrets and the provider's endpoints."""
     provider = found.provider
-    if not provider.authorization_endpoint or not provider.token_endpoint:
-        text = "authorizationEndpoint and tokenEndpoint must be given, the issuer is not asked for them"
-        return Fault(UNSUPPORTED, "Invalid", text)
+    endpoints = _find_endpoints(context, provider)
+    if isinstance(endpoints, Fault):
+        return endpoints
     secret = read_opaque(context, manifest, found.client_secret, "client-secret")
     if isinstance(secret, Fault):
         return secret
@@ -37,7 +36,7 @@ def read_oidc(context: Context, backends: Backends, manifest: Manifest, found: O
     backend = (
         read_service(context, backends, manifest, provider)
         if provider.backend_refs or provider.backend_ref
-        else register_url(context, manifest, provider.token_endpoint)
+        else register_url(context, manifest, endpoints.token)
     )
     if isinstance(backend, Fault):
         return backend
@@ -51,9 +50,9 @@ def read_oidc(context: Context, backends: Backends, manifest: Manifest, found: O
         client_secret=secret,
         hmac_secret=_derive_hmac(context, manifest, secret),
         token_backend=backend,
-        authorization_endpoint=provider.authorization_endpoint,
-        token_endpoint=provider.token_endpoint,
-        end_session_endpoint=provider.end_session_endpoint or "",
+        authorization_endpoint=endpoints.authorization,
+        token_endpoint=endpoints.token,
+        end_session_endpoint=endpoints.end_session,
         scopes=tuple(dict.fromkeys(("openid", *found.scopes))),
         resources=tuple(found.resources),
         redirect_url=redirect,
@@ -78,6 +77,23 @@ def read_oidc(context: Context, backends: Backends, manifest: Manifest, found: O
         pass_through_auth_header=found.pass_through_auth_header,
         disable_token_encryption=found.disable_token_encryption,
     )
+
+
+def _find_endpoints(context: Context, provider: OIDCProvider) -> Endpoints | Fault:
+    """The endpoints that are written, and from the issuer those that are not."""
+    authorization, token = provider.authorization_endpoint or "", provider.token_endpoint or ""
+    end_session = provider.end_session_endpoint or ""
+    if authorization and token:
+        return Endpoints(provider.issuer, authorization, token, end_session)
+    if split_url(provider.issuer).scheme not in ("http", "https"):
+        return Fault(UNSUPPORTED, "Invalid", f"the issuer {provider.issuer} is not an http or https URL")
+    found = find_endpoints(context.index, provider.issuer.rstrip("/") + WELL_KNOWN)
+    if isinstance(found, Unknown):
+        return Fault(found.rule, "Invalid", found.message, found.hint)
+    authorization, token = authorization or found.authorization, token or found.token
+    if not authorization or not token:
+        return Fault(UNSUPPORTED, "Invalid", f"the provider {provider.issuer} has no endpoints for logins")
+    return Endpoints(provider.issuer, authorization, token, end_session or found.end_session)
 
 
 def _client_id(context: Context, manifest: Manifest, found: OIDC) -> str | Fault:

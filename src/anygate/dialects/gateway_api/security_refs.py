@@ -16,13 +16,12 @@ from anygate.dialects.gateway_api.kinds.envoy_gateway.cluster_settings import Ba
 from anygate.dialects.gateway_api.kinds.envoy_gateway.jwt import JWT, JWTProvider
 from anygate.dialects.gateway_api.kinds.references import SecretObjectReference
 from anygate.dialects.gateway_api.permission import check_grant
+from anygate.dialects.url_backend import build_url_backend
 from anygate.manifests.core import Secret
 from anygate.manifests.object import Manifest
 from anygate.manifests.sensitive import Sensitive
-from anygate.model.backend import Backend, Endpoint, EndpointGroup
 from anygate.model.security import Jwt, JwtProvider
-from anygate.model.tls import ClientTls, NameMatch, Opaque
-from anygate.urls import split_url
+from anygate.model.tls import Opaque
 
 
 def _find_secret(context: Context, manifest: Manifest, reference: SecretObjectReference) -> Secret | Fault:
@@ -117,28 +116,10 @@ def find_unread_service_fields(service: BackendCluster, at: FieldPath) -> Iterat
 
 def register_url(context: Context, manifest: Manifest, url: str) -> str | Fault:
     """A backend for the host of a URL, with TLS for https, verified by the machine's authorities."""
-    parts = split_url(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    backend = build_url_backend(url, origin(manifest, ("spec",)))
+    if backend is None:
         return Fault(UNSUPPORTED, "Invalid", f"{url} is not an http or https URL")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    name = f"url/{parts.hostname}/{port}"
-    here = origin(manifest, ("spec",))
-    tls = None
-    if parts.scheme == "https":
-        names = (NameMatch(kind="dns", value=parts.hostname),)
-        tls = ClientTls(origin=here, sni=parts.hostname, system_authorities=True, names=names)
-    context.backends.setdefault(
-        name,
-        Backend(
-            origin=here,
-            name=name,
-            service=parts.hostname,
-            port=port,
-            groups=(EndpointGroup(endpoints=(Endpoint(host=parts.hostname, port=port),)),),
-            tls=tls,
-        ),
-    )
-    return name
+    return context.backends.setdefault(backend.name, backend).name
 
 
 def read_jwt(context: Context, backends: Backends, manifest: Manifest, found: JWT) -> Jwt | Fault:

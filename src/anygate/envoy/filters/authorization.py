@@ -18,6 +18,7 @@ NAME = "envoy.filters.http.rbac"
 PREDICATE = "xds.type.matcher.v3.Matcher.MatcherList.Predicate"
 _INPUTS = "envoy.extensions.matching.common_inputs.network.v3"
 _SCOPE_CLAIMS = ("scope", "scp")
+_ANYTHING: dict[str, Any] = {"safe_regex": {"google_re2": {}, "regex": ".*"}}
 
 
 class AuthorizationFilter:
@@ -64,7 +65,7 @@ def build_rbac(authorization: Authorization) -> Any:
 def _check_provider(row: AuthorizationRule, security: Security) -> None:
     """Refuse a rule on tokens that nothing checks: it would never match, so a denial would not hold."""
     principal = row.principal
-    if not (principal.jwt_provider or principal.jwt_claims or principal.jwt_scopes):
+    if not (principal.jwt_provider or principal.jwt_claims or principal.jwt_scopes or principal.missing_scopes):
         return
     known = {one.name for one in security.jwt.providers} if security.jwt else set()
     if principal.jwt_provider not in known:
@@ -78,28 +79,33 @@ def _conditions(row: AuthorizationRule) -> list[Any]:
     principal = row.principal
     found = []
     if row.methods:
-        found.append(_any_header(":method", row.methods))
+        found.append(_unless(row.other_methods, _any_header(":method", row.methods)))
     if principal.cidrs:
-        found.append(_addresses(row))
+        found.append(_unless(principal.other_addresses, _addresses(row)))
     found.extend(_any_header(name, values) for name, values in principal.headers)
+    found.extend(_unless(True, _any_header(name, values)) for name, values in principal.other_headers)
     found.extend(_scope(principal, wanted) for wanted in principal.jwt_scopes)
+    if principal.missing_scopes:
+        found.append(_unless(True, _both([_scope(principal, wanted) for wanted in principal.missing_scopes])))
     found.extend(_claim(principal, claim) for claim in principal.jwt_claims)
-    if principal.jwt_provider and not (principal.jwt_scopes or principal.jwt_claims):
+    if principal.jwt_provider and not (principal.jwt_scopes or principal.jwt_claims or principal.missing_scopes):
         found.append(_has_token(principal))
     return found
 
 
 def _any_header(name: str, values: Iterable[str]) -> Any:
+    """A header with any of the values, or with any at all where none is given; Envoy has no value for a missing one."""
     source = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=name)
+    wanted: list[dict[str, Any]] = [{"exact": value} for value in values] or [_ANYTHING]
     return _either(
         build(
             PREDICATE,
             single_predicate={
                 "input": {"name": "header", "typed_config": source},
-                "value_match": {"exact": value},
+                "value_match": match,
             },
         )
-        for value in values
+        for match in wanted
     )
 
 
@@ -152,14 +158,11 @@ def _custom(source: Any, name: str, matcher: Any) -> Any:
 
 def _always() -> Any:
     """Envoy has no predicate that always holds; every request has a method."""
-    source = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":method")
-    return build(
-        PREDICATE,
-        single_predicate={
-            "input": {"name": "header", "typed_config": source},
-            "value_match": {"safe_regex": {"google_re2": {}, "regex": ".*"}},
-        },
-    )
+    return _any_header(":method", ())
+
+
+def _unless(inverted: bool, predicate: Any) -> Any:
+    return build(PREDICATE, not_matcher=predicate) if inverted else predicate
 
 
 def _either(predicates: Iterable[Any]) -> Any:

@@ -17,8 +17,9 @@ _PLACEHOLDER = 1
 class BufferFilter:
     """One entry, with `HttpRule.request_buffer` as the limit on each route; larger bodies get 413.
 
-    Tried on Envoy 1.40: a body that an earlier filter has already held passes whatever the limit, so for AI requests
-    the limit is a matter of the routes (`envoy/inference_actions.py`).
+    Tried on Envoy 1.40: a body that an earlier filter has already held passes whatever the limit, also one that arrived
+    while a filter waited for a service. So it stands before all that wait, and for AI requests, whose model is read
+    first, the limit is a matter of the routes (`envoy/inference_actions.py`).
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/buffer_filter
     """
 

@@ -76,12 +76,12 @@ def provider_name(jwt: Jwt, provider: JwtProvider) -> str:
 
 
 def build_provider(provider: JwtProvider) -> Any:
-    """Return the `JwtProvider`. The token stays on the request, so that the backend can read it too."""
+    """Return the `JwtProvider`. The token stays on the request for the backend to read, unless it is not to see it."""
     return build(
         "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider",
         issuer=provider.issuer or None,
         audiences=provider.audiences,
-        forward=True,
+        forward=not provider.sanitize,
         from_headers=[{"name": name, "value_prefix": prefix or None} for name, prefix in provider.from_headers],
         from_params=provider.from_params,
         from_cookies=provider.from_cookies,
@@ -90,6 +90,7 @@ def build_provider(provider: JwtProvider) -> Any:
         normalize_payload_in_metadata={"space_delimited_claims": _SCOPE_CLAIMS},
         claim_to_headers=[{"header_name": header, "claim_name": claim} for claim, header in provider.claim_to_headers],
         clear_route_cache=provider.recompute_route or None,
+        clock_skew_seconds=None if provider.clock_skew is None else int(provider.clock_skew.total_seconds()),
         **_keys(provider),
     )
 
@@ -109,6 +110,8 @@ def _keys(provider: JwtProvider) -> dict[str, Any]:
     """Where the keys come from. They are fetched before the first request and kept fresh aside."""
     if provider.jwks:
         return {"local_jwks": {"inline_string": provider.jwks}}
+    if provider.jwks_file:
+        return {"local_jwks": {"filename": provider.jwks_file}}
     return {
         "remote_jwks": {
             "http_uri": {
@@ -130,7 +133,8 @@ def _fault(jwt: Jwt) -> str:
     if len({provider.name for provider in jwt.providers}) != len(jwt.providers):
         return "two providers have the same name"
     for provider in jwt.providers:
-        if not provider.jwks and not (provider.jwks_uri and provider.jwks_backend):
+        remote = provider.jwks_uri and provider.jwks_backend
+        if not (provider.jwks or provider.jwks_file or provider.jwks_secret or remote):
             return f"the provider {provider.name} has no keys to check tokens with"
         if provider.jwks and not _is_key_set(provider.jwks):
             return f"the keys of the provider {provider.name} are not a JSON Web Key Set"

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from anygate.envoy.api import bool_value, build
+from anygate.envoy.filters.caller import ID_HEADER
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable, only
 from anygate.envoy.filters.matches import HEADER, STRING, exact_path
 from anygate.envoy.filters.secrets import fetch_secret
@@ -75,6 +76,7 @@ def build_entry(oidc: Oidc) -> ChainEntry:
         retry_policy={},
         authorization_endpoint=oidc.authorization_endpoint,
         end_session_endpoint=oidc.end_session_endpoint or None,
+        post_logout_redirect_uri=_after_logout(oidc),
         credentials={
             "client_id": oidc.client_id,
             "token_secret": fetch_secret(oidc.client_secret),
@@ -86,8 +88,13 @@ def build_entry(oidc: Oidc) -> ChainEntry:
         redirect_path_matcher=exact_path(oidc.redirect_path),
         signout_path=exact_path(oidc.logout_path),
         forward_bearer_token=oidc.forward_access_token or None,
+        forward_id_token={"header": ID_HEADER} if oidc.id_claims_header else None,
         pass_through_matcher=[_bearer()] if oidc.pass_through_auth_header else None,
-        deny_redirect_matcher=[build_header_match(match, oidc.origin) for match in oidc.deny_redirect],
+        deny_redirect_matcher=[
+            *(build_header_match(match, oidc.origin) for match in oidc.deny_redirect),
+            *([_anything()] if oidc.when_missing == "refuse" else ()),
+        ],
+        allow_failed_matcher=[_anything()] if oidc.when_missing == "pass" else None,
         auth_scopes=scopes(oidc),
         resources=oidc.resources,
         # Every OpenID provider has to take the client's secret this way (OpenID Connect Core, section 9).
@@ -123,6 +130,15 @@ def _cookie_configs(oidc: Oidc) -> dict[str, Any] | None:
     if not same_site:
         return None
     return {f"{field}_cookie_config": {"same_site": same_site} for field in _COOKIES}
+
+
+def _after_logout(oidc: Oidc) -> dict[str, str] | None:
+    """Where the provider sends the browser after a logout; Envoy's own choice is the root of the host."""
+    return {"uri": oidc.post_logout_url} if oidc.post_logout_url else None
+
+
+def _anything() -> Any:
+    return build(HEADER, name=":method", present_match=True)
 
 
 def _bearer() -> Any:

@@ -26,6 +26,8 @@ local PROMPT = {
 local COMPLETION = { reasoning_tokens = "reasoning_tokens" }
 local COUNTS = {
   prompt_tokens = "input_tokens",
+  input_tokens = "input_tokens",
+  output_tokens = "output_tokens",
   completion_tokens = "output_tokens",
   prompt_cache_hit_tokens = "cached_tokens",
 }

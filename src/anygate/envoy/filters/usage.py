@@ -12,6 +12,7 @@ from anygate.envoy.names import COUNTS, USED
 from anygate.envoy.upstream.lua import load_script
 from anygate.envoy.usage_places import CHAT
 from anygate.model.inference import ModelEndpoint
+from anygate.model.limits import Expression
 from anygate.model.listener import Server
 from anygate.model.route import Forward, HttpRule
 
@@ -54,17 +55,21 @@ class UsageFilter:
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entries where a rule is one of AI requests."""
         del server
-        if not any(rule.inference for rule in rules):
+        inference = any(rule.inference for rule in rules)
+        if not inference and not any(map(counts_plain_answers, rules)):
             return []
         config = build(f"{_PACKAGE}.AiProtocolManager", response_handling={"token_usage": {}})
         # Without a default it does nothing on a route that does not name it; and routes that brought it would have to
         # compile it each.
         chat = build(f"{_LUA}.Lua", source_codes={_SOURCE: {"inline_string": usage_script()}})
-        return [ChainEntry(NAME, config, True, True), ChainEntry(CHAT_NAME, chat, True, True)]
+        found = [ChainEntry(NAME, config, True, True), ChainEntry(CHAT_NAME, chat, True, True)]
+        return found if inference else found[1:]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Name the format in which the answers to a rule's requests say what they cost."""
         del scope
+        if counts_plain_answers(rule):
+            return {CHAT_NAME: build(f"{_LUA}.LuaPerRoute", name=_SOURCE)}
         protocol = PROTOCOLS.get(rule.inference.endpoint) if rule.inference else None
         if rule.inference is None or protocol is None or not isinstance(rule.action, Forward):
             return {}
@@ -72,6 +77,14 @@ class UsageFilter:
         if rule.inference.endpoint in CHAT:
             found[CHAT_NAME] = build(f"{_LUA}.LuaPerRoute", name=_SOURCE)
         return found
+
+
+def counts_plain_answers(rule: HttpRule) -> bool:
+    """Whether a limit counts the tokens of a rule's answers, and nobody knows which of them are a model's: those in
+    OpenAI's chat format are read."""
+    limits = rule.rate_limit.rules if rule.rate_limit else ()
+    counted = any(isinstance(limit.response_cost, Expression) for limit in limits)
+    return counted and rule.inference is None and isinstance(rule.action, Forward)
 
 
 def usage_script() -> str:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from anygate.envoy.api import build, typed, uint32
-from anygate.envoy.edits import build_header_fields, literal
+from anygate.envoy.edits import build_header_fields
 from anygate.envoy.filters.jwt import NAME as JWT_CLAIMS
 from anygate.envoy.names import MCP_GATEWAY
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.texts import literal
 from anygate.model.mcp import Mcp
 from anygate.model.root import Model
 from anygate.model.route import BackendTarget, HttpRule

@@ -9,7 +9,7 @@ from anygate.envoy.origins import build_origin
 from anygate.envoy.upstream.chain import build_adapter_chain
 from anygate.envoy.upstream.setting import Setting
 from anygate.model.backend import Backend
-from anygate.model.root import Model
+from anygate.model.root import Model, list_rules
 from anygate.model.route import Forward
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -53,12 +53,9 @@ def build_adapter_cluster(backend: Backend, sockets: tuple[str, ...], setting: S
 
 def translated_backends(model: Model) -> frozenset[str]:
     """The backends that some rule's clients do not share the format of."""
-    servers = (server for gateway in model.gateways for listener in gateway.listeners for server in listener.servers)
     return frozenset(
         target.backend
-        for server in servers
-        for route in server.routes
-        for rule in route.rules
+        for rule in list_rules(model)
         if rule.inference is not None and isinstance(rule.action, Forward)
         for target in rule.action.targets
         if target.translated and target.backend

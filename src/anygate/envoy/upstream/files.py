@@ -1,11 +1,11 @@
-"""Files with AWS keys, which Envoy takes from nowhere else."""
+"""Files with keys, which Envoy takes from nowhere else without showing them: those of AWS, and secret key sets."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from anygate.envoy.names import keys_file_name
+from anygate.envoy.names import key_set_file_name, keys_file_name
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.inference import AwsCredential
 from anygate.model.root import Model
@@ -43,7 +43,21 @@ def list_credential_files(model: Model) -> tuple[CredentialFile, ...]:
         credential = backend.provider.credential if backend.provider else None
         if isinstance(credential, AwsCredential) and (name := credentials_file_name(credential)):
             found[name] = _file(name, credential, secrets)
+    for secret in _key_sets(model):
+        held = secrets.get(secret)
+        if isinstance(held, Opaque):
+            name = key_set_file_name(secret)
+            found[name] = CredentialFile(name, held.value)
     return tuple(found[name] for name in sorted(found))
+
+
+def _key_sets(model: Model) -> Iterator[str]:
+    """The secrets with the key sets by which tokens of clients are checked."""
+    listeners = (listener for gateway in model.gateways for listener in gateway.listeners)
+    for server in (server for listener in listeners for server in listener.servers):
+        for rule in (rule for route in server.routes for rule in route.rules):
+            jwt = rule.security.jwt if rule.security else None
+            yield from (one.jwks_secret for one in (jwt.providers if jwt else ()) if one.jwks_secret)
 
 
 def _file(name: str, credential: AwsCredential, secrets: Mapping[str, Secret]) -> CredentialFile:

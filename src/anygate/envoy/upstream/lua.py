@@ -11,12 +11,14 @@ _PLAIN = frozenset(range(0x20, 0x7F)) - {ord('"'), ord("\\")}
 
 
 _JSON = Path(__file__).with_name("json.lua")
+SPLICING = Path(__file__).with_name("splicing.lua")
+"""Functions that change JSON, which come before the scripts that do."""
 
 
 @cache
-def load_script(path: Path) -> str:
-    """The text of a script after that of the functions by which it reads JSON."""
-    return f"{_JSON.read_text(encoding='utf-8')}\n{path.read_text(encoding='utf-8')}"
+def load_script(*paths: Path) -> str:
+    """The text of scripts after that of the functions by which they read JSON."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in (_JSON, *paths))
 
 
 def build_script(name: str, text: str) -> dict[str, Any]:

@@ -1,36 +1,23 @@
 -- What a cluster does to each request before its headers are edited and its credential is put on.
--- `settings` is a local table that rewrite.py writes above json.lua, which comes before this text.
+-- `settings` is a local table that rewrite.py writes above json.lua and splicing.lua, which come before this text.
 
-local format, concat = string.format, table.concat
+local format = string.format
 local STATE = "anygate.header."
 
--- Asks for usage in the value of `stream_options` from `first` to `last`; what is no object is replaced.
-local function ask_for_usage(text, first, last, edits)
-  local found, own = false, {}
-  local close, any = members(text, first, function(name, start, stop)
-    if name == "include_usage" then
-      found = true
-      own[#own + 1] = { start, stop, "true" }
-    end
-  end)
-  if not close then
-    edits[#edits + 1] = { first, last, '{"include_usage":true}' }
-  elseif found then
-    for _, edit in ipairs(own) do edits[#edits + 1] = edit end
-  else
-    edits[#edits + 1] = { close, close - 1, (any and "," or "") .. '"include_usage":true' }
-  end
-end
-
--- The body with the model replaced by the JSON text `model` and usage asked for on streams, everything else byte for
--- byte; nothing when there is nothing to change, or when the body is no JSON object. Every one of repeated keys is
--- changed, so that no parser finds an untouched one.
-local function rewrite_body(text, model, usage)
+-- The body with the model replaced by the JSON text `model`, with the members of `set`, which are added where there are
+-- none, and usage asked for on streams, everything else byte for byte; nothing when there is nothing to change, or when
+-- the body is no JSON object. Every one of repeated keys is changed, so that no parser finds an untouched one.
+local function rewrite_body(text, model, usage, set)
   local start = find(text, "[^ \t\r\n]")
   if not start then return nil end
-  local edits, options, streamed = {}, {}, false
+  local wanted, met = {}, {}
+  for _, one in ipairs(set or {}) do wanted[one[1]] = one[2] end
+  local edits, added, options, streamed = {}, {}, {}, wanted.stream == "true"
   local close, any = members(text, start, function(name, first, last)
-    if model and name == "model" then
+    if wanted[name] then
+      met[name] = true
+      edits[#edits + 1] = { first, last, wanted[name] }
+    elseif model and name == "model" then
       edits[#edits + 1] = { first, last, model }
     elseif usage and name == "stream" then
       streamed = streamed or sub(text, first, last) == "true"
@@ -39,22 +26,12 @@ local function rewrite_body(text, model, usage)
     end
   end)
   if not close or find(text, "[^ \t\r\n]", close + 1) then return nil end
-  if streamed then
-    for _, each in ipairs(options) do ask_for_usage(text, each[1], each[2], edits) end
-    if #options == 0 then
-      edits[#edits + 1] = { close, close - 1, (any and "," or "") .. '"stream_options":{"include_usage":true}' }
-    end
+  for _, one in ipairs(set or {}) do
+    if not met[one[1]] then added[#added + 1] = '"' .. one[1] .. '":' .. one[2] end
   end
-  if #edits == 0 then return nil end
-  table.sort(edits, function(one, other) return one[1] < other[1] end)
-  local out, from = {}, 1
-  for _, edit in ipairs(edits) do
-    out[#out + 1] = sub(text, from, edit[1] - 1)
-    out[#out + 1] = edit[3]
-    from = edit[2] + 1
-  end
-  out[#out + 1] = sub(text, from)
-  return concat(out)
+  if usage and streamed then ask_for_usage(text, options, edits, added) end
+  if #added > 0 then edits[#edits + 1] = { close, close - 1, (any and "," or "") .. concat(added, ",") } end
+  return splice(text, edits)
 end
 
 -- A model's name as one path segment, or nothing when it cannot be one.
@@ -104,15 +81,15 @@ end
 
 -- The length may be that of an earlier attempt's body, so it is always set anew. Should anything here fail, there is
 -- none, and the request goes out in chunks.
-local function write_body(handle, headers, model, usage)
+local function write_body(handle, headers, model, usage, set)
   headers:remove("content-length")
   local body = handle:body()
   if not body then return end
   local length = body:length()
-  if model or usage then
+  if model or usage or set then
     local text = body:getBytes(0, length)
-    if model or find(text, '"stream', 1, true) or find(text, "\\u", 1, true) then
-      local changed = rewrite_body(text, model, usage)
+    if model or set or find(text, '"stream', 1, true) or find(text, "\\u", 1, true) then
+      local changed = rewrite_body(text, model, usage, set)
       if changed then
         body:setBytes(changed)
         length = #changed
@@ -141,5 +118,6 @@ function envoy_on_request(handle)
     target = target .. segment .. path.after
   end
   headers:replace(":path", target)
-  write_body(handle, headers, path.model, (endpoint == "chat" or endpoint == "completions") and route:get("usage") == true)
+  local usage = (endpoint == "chat" or endpoint == "completions") and route:get("usage") == true
+  write_body(handle, headers, path.model, usage, path.set)
 end

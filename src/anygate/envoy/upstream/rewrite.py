@@ -14,14 +14,14 @@ import msgspec
 
 from anygate.envoy.api import typed
 from anygate.envoy.names import MODEL_KEY, MODEL_NAMESPACE, REWRITE
-from anygate.envoy.upstream.lua import build_script, load_script, render_lua
+from anygate.envoy.upstream.lua import SPLICING, build_script, load_script, render_lua
 from anygate.envoy.upstream.setting import AUTHORIZATION, Setting, target_of
-from anygate.model.inference import ModelEndpoint, Provider
+from anygate.model.inference import ModelEndpoint, Provider, sets_members
 from anygate.providers.conversion import write_error
 from anygate.providers.endpoints import SEGMENT_MARKS
 from anygate.providers.formats import Backend, BackendFormat, ClientFormat
 from anygate.providers.native import native_path, rewrites_model
-from anygate.providers.paths import CLIENT_FORMATS, ENDPOINT_PATHS
+from anygate.providers.paths import CLIENT_FORMATS, ENDPOINT_PATHS, MULTIPART
 from anygate.providers.refusal import ErrorReply
 
 CREDENTIAL_HEADER = "x-anygate-credential"
@@ -53,7 +53,7 @@ def fixed_path(provider: Provider, endpoint: ModelEndpoint, setting: Setting) ->
     path = _paths(provider).get(endpoint, {})
     if setting.kept or provider.override is not None:
         return ""
-    return "" if path.get("after") or path.get("model") else str(path.get("before", ""))
+    return "" if path.keys() & {"after", "model", "set"} else str(path.get("before", ""))
 
 
 def render_script(provider: Provider, setting: Setting) -> str:
@@ -83,12 +83,16 @@ def _settings(provider: Provider, setting: Setting) -> dict[str, Any]:
     }
 
 
-def _paths(provider: Provider) -> dict[ModelEndpoint, dict[str, str]]:
-    """Where each endpoint is, and the override as JSON text where the body has to say it."""
+def _paths(provider: Provider) -> dict[ModelEndpoint, dict[str, Any]]:
+    """Where each endpoint is, and the override and other members as JSON texts where the body has to say them."""
     backend = Backend(
-        format=BackendFormat(provider.format), version=provider.version, prefix=provider.prefix, model=provider.model
+        format=BackendFormat(provider.format),
+        version=provider.version,
+        prefix=provider.prefix,
+        model=provider.model,
+        path=provider.path,
     )
-    found: dict[ModelEndpoint, dict[str, str]] = {}
+    found: dict[ModelEndpoint, dict[str, Any]] = {}
     for endpoint in ENDPOINT_PATHS:
         path = native_path(backend, endpoint)
         if path is None:
@@ -98,6 +102,8 @@ def _paths(provider: Provider) -> dict[ModelEndpoint, dict[str, str]]:
             found[endpoint]["after"] = path.after
         if provider.model and rewrites_model(backend, endpoint):
             found[endpoint]["model"] = msgspec.json.encode(provider.model).decode()
+        if provider.body is not None and sets_members(provider.body) and endpoint not in MULTIPART:
+            found[endpoint]["set"] = provider.body.set
     return found
 
 
@@ -128,4 +134,4 @@ def _write_error(endpoint: ModelEndpoint, error: ErrorReply) -> str:
 
 
 def _write(settings: dict[str, Any]) -> str:
-    return f"local settings = {render_lua(settings)}\n{load_script(_SCRIPT)}"
+    return f"local settings = {render_lua(settings)}\n{load_script(SPLICING, _SCRIPT)}"

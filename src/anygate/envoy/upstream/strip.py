@@ -5,18 +5,12 @@ from typing import Any
 from anygate.envoy.api import build, typed
 from anygate.envoy.edits import build_mutations
 from anygate.envoy.upstream.rewrite import CREDENTIAL_HEADER
-from anygate.envoy.upstream.setting import Setting, target_of
+from anygate.envoy.upstream.setting import CREDENTIALS, Setting, target_of
 from anygate.model.inference import Provider
 from anygate.providers.order import EGRESS_HEADER, ENDPOINT_HEADER, PROVIDER_HEADER
 
 _NAME = "anygate.headers"
 _MUTATION = "envoy.config.common.mutation_rules.v3.HeaderMutation"
-_CREDENTIALS = (
-    *("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"),
-    *("x-amz-date", "x-amz-security-token", "x-amz-content-sha256"),
-)
-"""Where gateways and providers look for credentials: the client's are for this gateway, the others for one provider."""
-
 _INTERNAL = ("x-ai-eg-", "x-aigw-", "x-envoy-")
 """Prefixes of headers that are between a client, its gateway and Envoy."""
 
@@ -25,7 +19,7 @@ _ANTHROPIC_VERSION = "2023-06-01"
 
 def build_headers(provider: Provider, setting: Setting) -> dict[str, Any]:
     """Build the header changes of a provider's cluster."""
-    changes = [*_removals(setting)]
+    changes = _removals(setting, keeps=provider.passes_credentials)
     if provider.override is not None:
         changes.append(_set(target_of(provider), f"%REQ({CREDENTIAL_HEADER})%"))
     changes.append(_without_prefix("x-anygate-"))
@@ -41,22 +35,26 @@ def build_headers(provider: Provider, setting: Setting) -> dict[str, Any]:
     return _entry(changes)
 
 
-def build_order_headers(order: str, sources: tuple[str, ...], setting: Setting) -> dict[str, Any]:
+def build_order_headers(order: str, provider: Provider, setting: Setting) -> dict[str, Any]:
     """Build the header changes on the way to the adapter, which gets no credential but one that is for its provider.
 
     The body is the client's, so its length is dropped in case an earlier attempt changed it: it is sent in chunks.
     """
+    sources = (provider.override.header.lower(),) if provider.override is not None else ()
     others = setting._replace(sources=tuple(name for name in setting.sources if name not in sources))
     prefixes = _INTERNAL if not sources else ("x-ai-eg-", "x-envoy-")
-    changes = [*_removals(others, prefixes), _remove("content-length"), _remove(EGRESS_HEADER)]
+    changes = _removals(others, prefixes, keeps=provider.passes_credentials)
+    changes += [_remove("content-length"), _remove(EGRESS_HEADER)]
     changes.append(_set(PROVIDER_HEADER, order.replace("%", "%%")))
     told = " ".join(f"%METADATA(ROUTE:envoy.filters.http.lua:{key})%" for key in ("endpoint", "usage"))
     changes.append(_set(ENDPOINT_HEADER, told))
     return _entry(changes)
 
 
-def _removals(setting: Setting, prefixes: tuple[str, ...] = _INTERNAL) -> list[Any]:
-    names = dict.fromkeys((*_CREDENTIALS, *setting.targets, *setting.sources))
+def _removals(setting: Setting, prefixes: tuple[str, ...] = _INTERNAL, *, keeps: bool = False) -> list[Any]:
+    names = dict.fromkeys((*CREDENTIALS, *setting.targets, *setting.sources))
+    if keeps:
+        names = dict.fromkeys(name for name in names if name not in setting.passed)
     return [*(_remove(name) for name in names), *(_without_prefix(prefix) for prefix in prefixes)]
 
 

@@ -2,10 +2,20 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anygate.services.ratelimit.ask import Ask, Mode
-from anygate.services.ratelimit.counters import CountersAway, Taken, seconds_left, window_of
+from anygate.services.ratelimit.ask import Ask, Window
+from anygate.services.ratelimit.counters import CountersAway, Taken, make_taken
+from anygate.services.ratelimit.windows import (
+    SECOND,
+    SLOTS,
+    period_of,
+    reset_of,
+    size_of,
+    slot_of,
+    window_of,
+)
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -16,45 +26,11 @@ _CONNECTIONS = 32
 _SPARE = 5
 """Seconds that a counter outlives its window, for services whose clocks are a little behind."""
 
-# For each counter four arguments: mode, hits, limit, seconds to live. It says for each whether it was over, and what
-# is used. The same steps as in the counters in memory; a test runs both side by side.
-_TAKE = """
-local gone, over, refused = {}, {}, false
-for i, key in ipairs(KEYS) do
-  local at = 4 * (i - 1)
-  local mode, hits, limit = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  local used = tonumber(redis.call('GET', key) or '0')
-  gone[i] = used
-  over[i] = 0
-  if mode ~= 'charge' and hits >= 0 and used + math.max(hits, 1) > limit then
-    over[i] = 1
-    if mode == 'limit' then refused = true end
-  end
-end
-local result = {}
-for i, key in ipairs(KEYS) do
-  local at = 4 * (i - 1)
-  local mode, hits = ARGV[at + 1], tonumber(ARGV[at + 2])
-  local used = gone[i]
-  if hits ~= 0 and not (refused and mode ~= 'charge') then
-    used = redis.call('INCRBY', key, hits)
-    if used < 0 then
-      used = 0
-      redis.call('SET', key, 0)
-    end
-    redis.call('EXPIRE', key, ARGV[at + 4])
-  elseif mode == 'charge' or not refused then
-    used = tonumber(redis.call('GET', key) or '0')
-  end
-  result[2 * i - 1] = over[i]
-  result[2 * i] = used
-end
-return result
-"""
+_TAKE = Path(__file__).with_name("take.lua")
 
 
 class RedisCounters:
-    """Counters behind one URL, `redis://`, `rediss://` or `unix://`; a window is a key of its own that expires.
+    """Counters behind one URL, `redis://`, `rediss://` or `unix://`.
 
     One script does each step, so it needs one Redis (or a primary with replicas), not a Redis Cluster.
     """
@@ -81,7 +57,7 @@ class RedisCounters:
             retry=Retry(NoBackoff(), 1),
         )
         self._redis = Redis.from_pool(pool)
-        self._script = self._redis.register_script(_TAKE)
+        self._script = self._redis.register_script(_TAKE.read_text(encoding="utf-8"))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,16 +70,33 @@ class RedisCounters:
         """Take what is asked for, in one script."""
         from redis.exceptions import RedisError
 
-        keys = [_PREFIX + ask.key.hex().encode() + b":%d" % window_of(ask.limit, now) for ask in asks]
-        left = [seconds_left(ask.limit, now) for ask in asks]
-        arguments: list[Any] = []
-        for ask, seconds in zip(asks, left, strict=True):
-            arguments += (ask.mode.value, ask.hits, ask.limit.requests, int(seconds) + _SPARE)
+        at = round(now * SECOND)
+        arguments: list[Any] = [at, SLOTS]
+        for ask in asks:
+            arguments += _describe(ask, at)
         try:
-            found = await self._script(keys=keys, args=arguments)
+            found = await self._script(keys=[_key(ask, at) for ask in asks], args=arguments)
         except (RedisError, OSError, TimeoutError) as problem:
             raise CountersAway(type(problem).__name__) from problem
-        return [
-            Taken(ask.mode is not Mode.CHARGE and bool(found[2 * number]), int(found[2 * number + 1]), left[number])
-            for number, ask in enumerate(asks)
-        ]
+        taken = []
+        for number, ask in enumerate(asks):
+            over, used, mark = (int(each) for each in found[3 * number : 3 * number + 3])
+            taken.append(make_taken(ask, used, reset_of(ask.limit, mark, used, at), over=bool(over)))
+        return taken
+
+
+def _key(ask: Ask, now: int) -> bytes:
+    """Name a counter; a fixed window is a key of its own that expires."""
+    name = _PREFIX + ask.key.hex().encode()
+    return name + b":%d" % window_of(ask.limit, now) if ask.limit.window is Window.FIXED else name
+
+
+def _describe(ask: Ask, now: int) -> list[Any]:
+    limit, period = ask.limit, period_of(ask.limit)
+    periods = max(1, limit.requests) if limit.window is Window.LEAKY else 1
+    # One that is charged may be used beyond its limit; a counter is of use as long as any of that is left.
+    lasting = period * max(periods, ask.hits) // SECOND + _SPARE
+    return [
+        *(ask.mode.value, limit.window.value, ask.hits, limit.requests),
+        *(size_of(limit), period, slot_of(limit, now), lasting),
+    ]

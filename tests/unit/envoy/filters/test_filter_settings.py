@@ -41,8 +41,10 @@ from anygate.model.security import (
     Authorization,
     AuthorizationRule,
     BasicAuth,
+    Caller,
     ClaimMatch,
     Cors,
+    CorsHeaders,
     ExtAuth,
     Jwt,
     JwtProvider,
@@ -101,7 +103,34 @@ def everything() -> HttpRule:
             max_age=timedelta(seconds=5),
             allow_credentials=True,
         ),
+        cors_headers=CorsHeaders(
+            origin=origin("h"),
+            patterns=(r"\.a\.example$", "(b|c)%(d)%"),
+            allow_methods="**",
+            allow_headers="**",
+            expose_headers="x-b",
+            max_age=5,
+            allow_credentials=True,
+            timing_origins=("https://a.example",),
+        ),
         security=security(
+            access_token_header="x-token",
+            admission=Authorization(
+                origin=origin("a"),
+                rules=(
+                    AuthorizationRule(
+                        origin=origin("a"),
+                        name="outside",
+                        allow=False,
+                        principal=Principal(
+                            cidrs=("10.0.0.0/8",), other_addresses=True, other_headers=(("x-a", ()), ("x-b", ("1",)))
+                        ),
+                        methods=("GET",),
+                        other_methods=True,
+                    ),
+                ),
+                allow_by_default=True,
+            ),
             basic=BasicAuth(origin=origin("b"), secret="users", forward_header="x-user"),
             api_key=ApiKeyAuth(
                 origin=origin("k"),
@@ -278,7 +307,7 @@ def test_every_route_setting_belongs_to_an_entry() -> None:
     for each in FILTERS:
         names = {entry.name for entry in each.chain(server(), [one])}
         assert set(each.route(one, SCOPE)) <= names
-        assert names - set(each.route(one, SCOPE)) <= {"envoy.filters.http.basic_auth"}
+        assert names - set(each.route(one, SCOPE)) <= {"envoy.filters.http.basic_auth", "anygate/prompts/guard"}
 
 
 def test_other_routes_and_their_order_do_not_change_an_entry() -> None:
@@ -293,21 +322,33 @@ def test_other_routes_and_their_order_do_not_change_an_entry() -> None:
 def test_the_order_and_its_reasons() -> None:
     assert [type(row.filter).__name__ for row in ORDER] == [
         "HealthCheck",
+        "RequestIdFilter",
+        "CompressionFilter",
+        "AnswersFilter",
         "DecompressionFilter",
         "ModelReadingFilter",
         "CorsFilter",
+        "CorsHeadersFilter",
         "McpChallengeFilter",
+        "BufferFilter",
         "FaultFilter",
+        "AdmissionFilter",
         "ApiKeyFilter",
         "BasicAuthFilter",
         "OidcFilter",
         "JwtFilter",
+        "CallerFilter",
         "ExtAuthFilter",
         "AuthorizationFilter",
+        "PromptsFilter",
+        "BreakerFilter",
         "LocalRateLimitFilter",
+        "LimitBodyFilter",
         "GlobalRateLimitFilter",
+        "WasmFilter",
+        "RequestLineFilter",
+        "SessionAgeFilter",
         "SessionFilter",
-        "BufferFilter",
         "McpReadingFilter",
         "UsageFilter",
         "StreamStartFilter",
@@ -443,8 +484,10 @@ def test_two_settings_of_one_name_are_refused() -> None:
             Authorization,
             AuthorizationRule,
             BasicAuth,
+            Caller,
             ClaimMatch,
             Cors,
+            CorsHeaders,
             Credential,
             ExtAuth,
             Faults,

@@ -3,7 +3,7 @@
 from enum import Enum
 from functools import cache
 
-from anygate.model.inference import ModelEndpoint, Provider
+from anygate.model.inference import ModelEndpoint, Provider, QueryCredential, sets_members
 from anygate.providers import find_conversion, is_passthrough
 from anygate.providers.formats import BackendFormat, ClientFormat
 from anygate.providers.paths import CLIENT_FORMATS, ENDPOINT_PATHS, MULTIPART
@@ -22,14 +22,15 @@ class Way(Enum):
 def find_way(endpoint: ModelEndpoint, provider: Provider) -> Way:
     """How a backend serves an endpoint.
 
-    Edits of a body need it read, and so does a form in which the model has to be replaced.
+    Most edits of a body need it read, and so does a form in which the model has to be replaced. A key in the query is
+    put on where no access log sees it, on the way out of the adapter.
     """
     found = _find_way(endpoint, provider.format, provider.chat_only)
-    if found is not Way.NATIVE:
-        return found
+    if found is not Way.NATIVE or isinstance(provider.credential, QueryCredential):
+        return found if found is Way.NOT else Way.TRANSLATED
     if endpoint in MULTIPART:
         return Way.TRANSLATED if provider.model else Way.NATIVE
-    return Way.TRANSLATED if provider.body is not None else Way.NATIVE
+    return Way.NATIVE if provider.body is None or sets_members(provider.body) else Way.TRANSLATED
 
 
 @cache

@@ -1,0 +1,69 @@
+"""`envoy.service.ext_proc.v3.ExternalProcessor`: calls the plugins that an order names."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from anygate.envoy.api import message
+from anygate.services.wasm.engine import Plugins
+from anygate.services.wasm.exchange import Exchange
+from anygate.wasm.order import ORDER_KEY, read_order
+
+if TYPE_CHECKING:
+    import grpc
+
+NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
+_REQUEST = "envoy.service.ext_proc.v3.ProcessingRequest"
+_THREADS = 16
+_MOST_TOLD = 100
+
+
+class SandboxService:
+    """Runs plugins of a folder, several at once; one that takes long keeps no other waiting."""
+
+    name = NAME
+
+    def __init__(self, folder: Path) -> None:
+        self._plugins = Plugins(folder)
+        self._threads = ThreadPoolExecutor(_THREADS, "wasm")
+        self._request = message(_REQUEST)
+        self._told: dict[tuple[str, str], int] = {}
+
+    def methods(self) -> "Mapping[str, grpc.RpcMethodHandler]":
+        """Return the one method."""
+        import grpc
+
+        return {"Process": grpc.stream_stream_rpc_method_handler(self._process)}
+
+    async def open(self) -> None:
+        """Nothing: modules are compiled when they are called for the first time."""
+
+    async def close(self) -> None:
+        """Let the calls that are under way end, which they do soon."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _process(self, parts: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        import grpc
+
+        given = next((value for key, value in context.invocation_metadata() if key == ORDER_KEY), "")
+        try:
+            exchange = Exchange(self._plugins, read_order(given), self._tell)
+        except msgspec.DecodeError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no order")
+            return
+        loop = asyncio.get_running_loop()
+        async for raw in parts:
+            part = self._request.FromString(raw)
+            yield await loop.run_in_executor(self._threads, exchange.take, part)
+
+    def _tell(self, plugin: str, reason: str) -> None:
+        """Say that a plugin failed: the first time, and then every hundredth."""
+        key = plugin, reason
+        self._told[key] = self._told.get(key, 0) + 1
+        if self._told[key] % _MOST_TOLD == 1:
+            print(f"warning: plugin {plugin} failed in {reason}", file=sys.stderr, flush=True)
