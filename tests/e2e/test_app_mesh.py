@@ -1,7 +1,10 @@
 """App Mesh manifests served by the real Envoy: the walkthrough as its manual has it, and what it promises."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -50,6 +53,29 @@ def test_a_weight_of_zero_gets_nothing(products: Running) -> None:
     assert counted == {"product-service-v1": 1000}
 
 
+@contextmanager
+def asked_all_the_time(url: str, clients: int = 4) -> Iterator[Counter[str]]:
+    """Ask by several clients until the block ends; afterwards the counter says who answered."""
+    counted: Counter[str] = Counter()
+    over = threading.Event()
+
+    def ask() -> Counter[str]:
+        own: Counter[str] = Counter()
+        with httpx2.Client() as client:
+            while not over.is_set():
+                own[served_by(client.get(url))] += 1
+        return own
+
+    with ThreadPoolExecutor(clients) as pool:
+        futures = [pool.submit(ask) for _ in range(clients)]
+        try:
+            yield counted
+        finally:
+            over.set()
+        for future in futures:
+            counted.update(future.result())
+
+
 def test_weights_change_without_a_dropped_request(tmp_path: Path) -> None:
     path = tmp_path / "in.yaml"
     texts = [file.read_text() for file in sorted(PRODUCTS.glob("*.yaml"))]
@@ -57,18 +83,18 @@ def test_weights_change_without_a_dropped_request(tmp_path: Path) -> None:
     with run_manifests(path=path, ports=(8080,)) as running, httpx2.Client() as client:
         text = path.read_text()
         url = running.url(8080) + "/products/items"
-        running.write(text.replace("weight: 0", "weight: 10").replace("weight: 100", "weight: 90"))
-        counted: Counter[str] = Counter()
-        while not counted["product-service-v2"]:
-            counted[served_by(client.get(url))] += 1
-        counted = Counter(served_by(client.get(url)) for _ in range(1000))
-        assert counted.keys() == {"product-service-v1", "product-service-v2"}
-        assert 50 < counted["product-service-v2"] < 160
-        running.write(text.replace("weight: 0", "weight: 1").replace("weight: 100", "weight: 0"))
-        while {served_by(client.get(url)) for _ in range(60)} != {"product-service-v2"}:
-            pass
-        counted = Counter(served_by(client.get(url)) for _ in range(200))
-        assert counted == {"product-service-v2": 200}
+        with asked_all_the_time(url) as answered:
+            running.write(text.replace("weight: 0", "weight: 10").replace("weight: 100", "weight: 90"))
+            while served_by(client.get(url)) != "product-service-v2":
+                pass
+            counted = Counter(served_by(client.get(url)) for _ in range(1000))
+            assert 50 < counted["product-service-v2"] < 160
+            running.write(text.replace("weight: 0", "weight: 1").replace("weight: 100", "weight: 0"))
+            while {served_by(client.get(url)) for _ in range(60)} != {"product-service-v2"}:
+                pass
+            assert {served_by(client.get(url)) for _ in range(200)} == {"product-service-v2"}
+        # Not one of them got anything else, before, after and while the weights changed.
+        assert answered.keys() == {"product-service-v1", "product-service-v2"}
 
 
 MESH = """
@@ -174,12 +200,15 @@ def test_hosts_do_not_fall_back_and_ports_of_hosts_do_not_matter() -> None:
         route("apex", "{prefix: /apex, hostname: {exact: example.com}}", "red"),
         route("below", "{hostname: {suffix: .example.com}}", "blue"),
         route("everybody", "{prefix: /}", "green"),
+        route("within", "{hostname: {suffix: -eu.test}}", "red"),
     )
     with run_manifests(*texts) as running, httpx2.Client() as client:
 
         def asked(host: str, path: str = "/apex") -> str:
             return served_by(client.get(running.url() + path, headers={"host": host}))
 
+        assert asked("shop-eu.test") == "red"
+        assert asked("shop.eu.test") == "green"
         assert asked("example.com") == asked("EXAMPLE.com:8080") == "red"
         assert asked("example.com", "/") == "404"
         assert asked("a.example.com") == asked("b.a.example.com:81") == "blue"

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from anygate.diagnostics import Report
+from anygate.dialects.app_mesh import left_behind as left_behind
 from anygate.dialects.app_mesh.kinds import KINDS
 from anygate.dialects.app_mesh.read import read
+from anygate.dialects.app_mesh.starters import TEMPLATES
 from anygate.dialects.dialect import Expansion, KindEntry, ReadCache, Reading
 from anygate.dialects.template import Template
 from anygate.manifests.index import Index
@@ -15,7 +17,7 @@ class AppMesh:
 
     name = "app-mesh"
     kinds: Mapping[tuple[str, str], KindEntry] = KINDS
-    templates: Sequence[Template] = ()
+    templates: Sequence[Template] = TEMPLATES
 
     def expand(self, index: Index, report: Report, cache: ReadCache) -> Expansion | None:
         """Nothing: every object is read as it is."""

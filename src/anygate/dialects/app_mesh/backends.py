@@ -1,16 +1,17 @@
 """Listeners of nodes as the model's backends."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from anygate.diagnostics import FieldPath
+from anygate.dialects.app_mesh.callers import Caller
 from anygate.dialects.app_mesh.certificates import read_client_tls
 from anygate.dialects.app_mesh.context import Context, Fault, Member, origin
-from anygate.dialects.app_mesh.findings import CLOUD_MAP, POOL
-from anygate.dialects.app_mesh.kinds.connections import HealthCheck
-from anygate.dialects.app_mesh.kinds.virtualgateway import GatewayListener
+from anygate.dialects.app_mesh.discovery import read_discovery
+from anygate.dialects.app_mesh.findings import POOL
+from anygate.dialects.app_mesh.kinds.connections import ConnectionPool, GatewayConnectionPool, HealthCheck
 from anygate.dialects.app_mesh.kinds.virtualnode import Listener
-from anygate.dialects.app_mesh.shape_findings import NOT_HONOURED, SHORT_NAME
+from anygate.dialects.app_mesh.shape_findings import NOT_HONOURED
 from anygate.model.backend import (
     ActiveCheck,
     Backend,
@@ -27,83 +28,97 @@ from anygate.model.backend import (
 UNBOUNDED = 2**31 - 1
 """What App Mesh gives for a bound that nobody sets."""
 
-_CONNECT = timedelta(seconds=1)
-_FAMILIES = {"IPv6_ONLY": "v6", "IPv4_ONLY": "v4", "IPv6_PREFERRED": "v6_preferred", "IPv4_PREFERRED": "v4_preferred"}
+_CONNECT, _CONNECT_LOCALLY = timedelta(seconds=1), timedelta(milliseconds=250)
+_SPOKEN: dict[str, Literal["http1", "http2", "tcp"]] = {
+    "http": "http1",
+    "http2": "http2",
+    "grpc": "http2",
+    "tcp": "tcp",
+}
 
 
-def register_backend(
-    context: Context, gateway: Member, entrance: GatewayListener, node: Member, number: int
-) -> str | Fault:
-    """The name of the backend that a listener of a node is to a listener of a gateway.
+def register_backend(context: Context, caller: Caller, node: Member, number: int) -> str | Fault:
+    """The name of the backend that a listener of a node is to a caller.
 
-    Gateways with a policy or bounds of their own have backends of their own.
+    Callers with a policy or bounds of their own have backends of their own. Where the node's sidecar runs too it is
+    what they reach, and it keeps the node's own bounds.
     """
     listener: Listener = node.spec.listeners[number]
-    hostname, one_endpoint = _read_discovery(context, node)
-    tls = read_client_tls(context, gateway, node, number, hostname)
+    discovery = read_discovery(context, node)
+    hostname = discovery.hostname
+    tls = read_client_tls(context, caller, node, number, hostname)
     if isinstance(tls, Fault):
         return tls
     mesh = context.meshes[node.ref]
     port, protocol = listener.port_mapping.port, listener.port_mapping.protocol
-    name = f"cds_egress_{mesh.aws_name}_{node.aws_name}_{protocol}_{port}" + _own(gateway, entrance)
+    name = f"cds_egress_{mesh.aws_name}_{node.aws_name}_{protocol}_{port}{caller.own}"
     if name not in context.backends:
-        discovery = mesh.spec.mesh_service_discovery
-        family = _FAMILIES[discovery.ip_preference] if discovery and discovery.ip_preference else ""
-        endpoint = Endpoint(host=hostname, port=port, hostname=hostname)
+        beside = node.ref in context.sidecars
         context.backends[name] = Backend(
             origin=origin(node.kind, ("spec", "listeners", number)),
             name=name,
             service=node.name,
             namespace=node.namespace,
             port=port,
-            protocol="http2" if protocol in ("http2", "grpc") else "http1",
-            groups=(EndpointGroup(endpoints=(endpoint,)),),
+            protocol=_SPOKEN[protocol],
+            groups=(EndpointGroup(endpoints=discovery.list_endpoints(port)),),
             tls=tls,
             connection=Connection(
                 balancing=LoadBalancing(kind="round_robin"),
                 active_check=_read_check(context, node, number, hostname),
                 passive_check=_read_outliers(listener),
-                circuit_breaker=_read_bounds(listener, entrance),
+                circuit_breaker=_read_bounds(caller.pool, None if beside else listener.connection_pool),
                 connect_timeout=_CONNECT,
-                dns=Dns(family=family, one_endpoint=one_endpoint),  # type: ignore[arg-type]
+                dns=Dns(family=discovery.family, one_endpoint=discovery.one_endpoint),
             ),
+            behind=ingress_name(node, number) if beside else "",
         )
-        if listener.connection_pool is not None:
-            text = "the bounds are kept by each gateway, for there is no proxy beside the node here"
+        if listener.connection_pool is not None and not beside:
+            text = "the bounds are kept by each client, for there is no proxy beside the node here"
             context.note(POOL, text, node.kind, ("spec", "listeners", number, "connectionPool"))
     return name
 
 
-def _own(gateway: Member, entrance: GatewayListener) -> str:
-    """What tells the backends of a gateway, or of one of its listeners, from those of others."""
-    own = f"@{gateway.namespace}/{gateway.name}"
-    if entrance.connection_pool is not None:
-        return f"{own}/{entrance.port_mapping.port}"
-    defaults = gateway.spec.backend_defaults
-    return own if defaults and defaults.client_policy and defaults.client_policy.tls else ""
+def register_workload(context: Context, node: Member, number: int) -> str:
+    """The name of the backend that the workload itself is to its sidecar: it listens on the same machine.
+
+    To `--resolve` and stubs it is the service NODE-app.
+    """
+    listener: Listener = node.spec.listeners[number]
+    mesh = context.meshes[node.ref]
+    port, protocol = listener.port_mapping.port, listener.port_mapping.protocol
+    name = f"cds_ingress_{mesh.aws_name}_{node.aws_name}_{protocol}_{port}"
+    discovery = mesh.spec.mesh_service_discovery
+    v6 = discovery is not None and discovery.ip_preference == "IPv6_ONLY"
+    endpoint = Endpoint(host="::1" if v6 else "127.0.0.1", port=port)
+    context.backends[name] = Backend(
+        origin=origin(node.kind, ("spec", "listeners", number)),
+        name=name,
+        service=f"{node.name}-app",
+        namespace=node.namespace,
+        port=port,
+        protocol=_SPOKEN[protocol],
+        groups=(EndpointGroup(endpoints=(endpoint,)),),
+        connection=Connection(
+            balancing=LoadBalancing(kind="round_robin"),
+            circuit_breaker=_read_bounds(listener.connection_pool),
+            connect_timeout=_CONNECT_LOCALLY,
+        ),
+    )
+    return name
 
 
-def _read_discovery(context: Context, node: Member) -> tuple[str, bool]:
-    """The name to look up, and whether all its addresses are one endpoint."""
-    found = node.spec.service_discovery
-    if found.dns is None:
-        registry = found.registry
-        name = f"{registry.service_name}.{registry.namespace_name}"
-        field = "awsCloudMap" if found.aws_cloud_map is not None else "cloudMap"
-        text = f"{name} is looked up in DNS"
-        hint = f"run with --resolve {name}=ADDRESS:PORT"
-        context.note(CLOUD_MAP, text, node.kind, ("spec", "serviceDiscovery", field), hint)
-        if registry.attributes:
-            path: FieldPath = ("spec", "serviceDiscovery", field, "attributes")
-            context.note(NOT_HONOURED, "instances are not told apart by attributes", node.kind, path)
-        return name, False
-    name = found.dns.name
-    field = "hostname" if found.dns.hostname is not None else "hostName"
-    if "." not in name and name != "localhost":
-        full = f"{name}.{node.namespace}.svc.cluster.local"
-        context.note(SHORT_NAME, f"{name} is read as {full}", node.kind, ("spec", "serviceDiscovery", "dns", field))
-        name = full
-    return name, found.dns.response_type != "ENDPOINTS"
+def ingress_port(number: int) -> int:
+    """Where a sidecar takes what is meant for a listener of its node: as App Mesh's does, further ones apart."""
+    return 15050 + number if number else 15000
+
+
+def ingress_name(node: Member, number: int) -> str:
+    """The name of the listener of a node's sidecar that stands in front of a listener of the node.
+
+    It has the port that is bound: Envoy would not let two listeners change their ports with each other.
+    """
+    return f"{node.kind_name}/{node.namespace}/{node.name}/ingress/{ingress_port(number)}"
 
 
 def _read_check(context: Context, node: Member, number: int, hostname: str) -> ActiveCheck | None:
@@ -145,10 +160,10 @@ def _read_outliers(listener: Listener) -> PassiveCheck | None:
     )
 
 
-def _read_bounds(listener: Listener, entrance: GatewayListener) -> CircuitBreaker:
-    """The tighter of the node's bounds and of those of the gateway's listener."""
+def _read_bounds(*pools: ConnectionPool | GatewayConnectionPool | None) -> CircuitBreaker:
+    """The tightest of the bounds."""
     found = {"connections": UNBOUNDED, "pending": UNBOUNDED, "requests": UNBOUNDED}
-    for pool in (listener.connection_pool, entrance.connection_pool):
+    for pool in pools:
         for protocol in ("tcp", "http", "http2", "grpc"):
             part = getattr(pool, protocol, None)
             for bound, field in _BOUNDS.items():

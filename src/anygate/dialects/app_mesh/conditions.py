@@ -1,10 +1,14 @@
 """Conditions of gateway routes and router routes, read into the model's, and the order in which they are asked."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from anygate.dialects.app_mesh.flatten import Also
 from anygate.dialects.app_mesh.kinds.matches import HeaderMatch, QueryMatch
+from anygate.dialects.app_mesh.patterns import EVERYTHING
 from anygate.model.match import PathMatch, ValueMatch
+
+R = TypeVar("R")
 
 LOWEST_PRIORITY = 1000
 """The priority of a route without one."""
@@ -67,6 +71,27 @@ def rank_of(priority: int | None, conditions: Conditions) -> tuple[int, ...]:
         1 if conditions.method else 0,
         1 if conditions.port else 0,
     )
+
+
+def find_shadowed(routes: Iterable[tuple[Conditions, R]]) -> Iterator[tuple[R, R]]:
+    """Each of the routes, which come in their order, that gets no requests, and the one before it that takes them.
+
+    One that asks for the same or for nothing but a path is known to do so; in one pass, however many there are.
+    """
+    taken: dict[Conditions, dict[object, R]] = {}
+    for conditions, route in routes:
+        path = conditions.path
+        asked = conditions._replace(path=None)
+        nothing = Conditions(headers=tuple(one for one in asked.headers if one == GRPC))
+        literal = path.value if path is not None and path.kind != "regex" else "/"
+        paths = (*(literal[:end] for end in range(1, len(literal) + 1)), path)
+        groups = [taken.get(key._replace(port=port), {}) for key in (nothing, asked) for port in (0, asked.port)]
+        first = next((group[one] for group in groups for one in paths if one in group), None)
+        if first is not None:
+            yield route, first
+        everything = path is None or path.value in EVERYTHING
+        start = "/" if everything else path.value if path is not None and path.kind == "string_prefix" else path
+        taken.setdefault(asked, {}).setdefault(start, route)
 
 
 def join(first: Conditions, second: Conditions) -> Conditions | None:

@@ -70,6 +70,10 @@ class Context:
     """The members by kind and AWS name, which is one member's only within a mesh."""
     meshes: dict[ObjectRef, Member] = field(default_factory=dict)
     """The mesh of each member."""
+    sidecars: dict[ObjectRef, Member] = field(default_factory=dict)
+    """The nodes whose sidecars run."""
+    used_groups: set[ObjectRef] = field(default_factory=set)
+    """The backend groups that some sidecar has."""
 
     def __post_init__(self) -> None:
         for group, kind in KINDS:

@@ -140,8 +140,8 @@ WEIGHT_SUM = Rule(
 SECRET = Rule(
     "mesh-secret-unavailable",
     Severity.ERROR,
-    what="A certificate or authority lies where it cannot be had: in AWS Certificate Manager or a local SDS server.",
-    why="Whatever needs it is left out; nothing is served or called without the TLS that was asked for.",
+    what="A certificate or authority lies where it cannot be had: in AWS Certificate Manager, or at an SDS server.",
+    why="What needs it is left out, not served without TLS. An AppMeshSettings may say what stands for it here.",
     wrong=render_gateway("""
     namespaceSelector: {}
     listeners:
@@ -204,11 +204,24 @@ TIE = Rule(
     right=join(ALL, render_object("GatewayRoute", "other", "priority: 1\n" + ROUTE_SPEC.strip("\n"))),
 )
 
+SHADOWED = Rule(
+    "mesh-shadowed",
+    Severity.WARNING,
+    what="A route is asked after one that takes all of its requests.",
+    why="The lower priority number comes first, however little its route asks for; so it was in App Mesh.",
+    wrong=join(
+        ALL,
+        render_object("GatewayRoute", "everything", "priority: 1\n" + ROUTE_SPEC.strip("\n")),
+    ),
+    right=ALL,
+)
+
 DEAD = Rule(
     "mesh-dead-route",
     Severity.NOTE,
-    what="A route of a router cannot take any request of a gateway route.",
-    why="Both ask for different values of a header, a parameter or the method, or for paths that exclude each other.",
+    what="A route of a router cannot take any request of a gateway route, or another takes all before it.",
+    why="Both ask for different values of a header, a parameter or the method, or for paths that exclude each other;"
+    " or they are for bytes, which only the first can take.",
     wrong=render_router("""
     routes:
     - name: never
@@ -221,9 +234,10 @@ DEAD = Rule(
 
 NOT_FLATTENED = Rule(
     "mesh-not-flattened",
-    Severity.ERROR,
+    Severity.NOTE,
     what="The paths of a gateway route and of a router's route cannot be put together as one condition.",
-    why="Requests that come so far are answered with 500; the routes before this one work.",
+    why="Envoy asks the routes one after the other instead, as App Mesh did: nothing behaves otherwise, but the access "
+    "log, which has one line for a request, shows the second stage where it would show the node.",
     wrong=render_router("""
     routes:
     - name: pattern
@@ -268,11 +282,29 @@ POOL = Rule(
     right=ALL,
 )
 
+LOG_FORMAT = Rule(
+    "mesh-log-format",
+    Severity.ERROR,
+    what="The format of an access log has an operator that Envoy does not know, or not with these arguments.",
+    why="Envoy would refuse the whole listener for it; it is served, and nothing is written down.",
+    wrong=render_gateway("""
+    namespaceSelector: {}
+    listeners: [{portMapping: {port: 8080, protocol: http}}]
+    logging: {accessLog: {file: {path: /dev/stdout, format: {text: "%STATUS%\\n"}}}}
+    """),
+    right=render_gateway("""
+    namespaceSelector: {}
+    listeners: [{portMapping: {port: 8080, protocol: http}}]
+    logging: {accessLog: {file: {path: /dev/stdout, format: {text: "%RESPONSE_CODE%\\n"}}}}
+    """),
+)
+
 CLOUD_MAP = Rule(
     "mesh-cloud-map",
     Severity.NOTE,
     what="The addresses of a node are in AWS Cloud Map.",
-    why="They cannot be asked for here; the name of the service and its namespace are looked up in DNS instead.",
+    why="It cannot be asked here. In its place are the EndpointSlices of Services that select the node's pods, by its "
+    "podSelector or else the attributes; without any, SERVICE.NAMESPACE of Cloud Map is looked up in DNS.",
     wrong=render_node("""
     listeners: [{portMapping: {port: 8080, protocol: http}}]
     serviceDiscovery: {awsCloudMap: {namespaceName: shop.local, serviceName: items}}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from anygate.dialects.app_mesh.patterns import EVERYTHING, NOTHING, matches_whole, rest_behind
 from anygate.model.edit import PathRewrite
 from anygate.model.match import PathMatch, ValueMatch
+from anygate.model.outside import outside_pattern
 
 Also = tuple[ValueMatch, ...]
 
@@ -53,7 +54,7 @@ _EVERY_PATH = frozenset((("string_prefix", "/"), *(("regex", value) for value in
 
 def compose(entry: Entry, wanted: PathMatch | None) -> Composition | None:
     """Put both stages together; None where it cannot be said in Envoy's terms."""
-    if wanted is not None and wanted.kind != "regex" and "?" in wanted.value:
+    if wanted is not None and wanted.kind != "regex" and ("?" in wanted.value or _is_out_of_order(wanted)):
         return NEVER
     if wanted is None or (wanted.kind, wanted.value) in _EVERY_PATH:
         return take_all(entry)
@@ -69,6 +70,12 @@ def compose(entry: Entry, wanted: PathMatch | None) -> Composition | None:
     if path.kind == "regex":
         return _compose_regex(path, wanted)
     return _compose_kept(path, wanted)
+
+
+def _is_out_of_order(wanted: PathMatch) -> bool:
+    """Whether a literal has `.` or `..` between slashes, as no path has that Envoy has put in order."""
+    elements = wanted.value.split("/")
+    return not {".", ".."}.isdisjoint(elements if wanted.kind == "exact" else elements[:-1])
 
 
 def take_all(entry: Entry) -> Composition:
@@ -114,9 +121,13 @@ def _compose_prefix_regex(image: str, doors: Sequence[str], pattern: str) -> Com
         return NEVER
     passages = [Passage(PathMatch(kind="regex", value=f"{re.escape(door)}(?:{rest})")) for door in doors]
     if len(doors) == 2:
-        # A path that fits the first door never takes the second.
+        # A path that fits the first door never takes the second, nor does one that a rewrite would put out of order.
         other = ValueMatch(name=":path", kind="prefix", value=doors[0], invert=True)
         passages[1] = passages[1]._replace(also=(other,))
+        outside = outside_pattern(doors[1], image)
+        if outside:
+            left = ValueMatch(name=":path", kind="regex", value=rf"{outside}(?:\?.*)?", invert=True)
+            passages[1] = passages[1]._replace(also=(other, left))
     start = f"^{re.escape(doors[-1])}" + ("/?" if len(doors) == 2 else "")
     rewrite = PathRewrite(kind="regex", pattern=start, value=image.replace("\\", "\\\\"))
     return Composition(tuple(passages), rewrite)

@@ -1,23 +1,23 @@
-"""Gateway routes and the routes behind them as one table: each gateway route is a route of the model."""
+"""Gateway routes, each a route of the model, with the routes behind them in the same table or in a second stage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from anygate.diagnostics import FieldPath
-from anygate.dialects.app_mesh.backends import register_backend
+from anygate.dialects.app_mesh.callers import Caller, gateway_caller
 from anygate.dialects.app_mesh.conditions import Conditions, join, rank_of, read_grpc, read_http
 from anygate.dialects.app_mesh.context import Context, Fault, Member, origin
-from anygate.dialects.app_mesh.findings import CAPPED, DEAD, DEPENDS, NOT_FLATTENED, PORT, PREFIX_REMOVED, ROUTE_TYPE
-from anygate.dialects.app_mesh.flatten import NEVER, Composition, Entry, Passage, compose
+from anygate.dialects.app_mesh.findings import DEAD, DEPENDS, NOT_FLATTENED, PORT, PREFIX_REMOVED, ROUTE_TYPE
+from anygate.dialects.app_mesh.flatten import NEVER, Composition, Entry, Passage, compose, take_all
 from anygate.dialects.app_mesh.kinds.virtualgateway import GatewayListener
 from anygate.dialects.app_mesh.membership import find_gateway
 from anygate.dialects.app_mesh.providers import Plan, Provider, Providers
 from anygate.dialects.app_mesh.references import find_service
+from anygate.dialects.app_mesh.service_routes import Stages, build_rule
 from anygate.model.edit import Respond, Rewrite
 from anygate.model.match import HttpMatch
-from anygate.model.route import BackendTarget, Forward, HttpRoute, HttpRule, Timeouts
+from anygate.model.route import Continue, HttpRoute, HttpRule
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Entrance:
     keeps_host: bool
     protocol: str
     field: str
+    target_port: int | None
 
     @property
     def match_path(self) -> FieldPath:
@@ -94,6 +95,7 @@ def _read_entrance(context: Context, providers: Providers, member: Member) -> En
         keeps_host=_keeps_host(part),
         protocol=protocol,
         field=field,
+        target_port=part.action.target.port,
     )
 
 
@@ -142,27 +144,25 @@ def _read_hostname(match: Any) -> str:
         return ""
     if match.exact is not None:
         return str(match.exact).lower().rstrip(".")
-    return "*." + str(match.suffix).lower().removeprefix("*").removeprefix(".")
+    return "*" + str(match.suffix).lower().removeprefix("*")
 
 
-def build_route(context: Context, entrance: Entrance, listener: GatewayListener) -> HttpRoute | Fault:
-    """A gateway route with the routes behind it, as one listener has it; where TLS cannot be had it is left out.
+def build_route(context: Context, entrance: Entrance, listener: GatewayListener, stages: Stages) -> HttpRoute | Fault:
+    """A gateway route as one listener has it; where TLS cannot be had it is left out.
 
-    Rules keep their order, and what they leave is answered by the last one: requests that a gateway route has taken
-    are never tried on another.
+    With the routes behind it put into it where that can be said, else with one rule that leads to them. Either way
+    requests that a gateway route has taken are never tried on another.
     """
-    rules: list[HttpRule] = []
-    for plan in entrance.provider.plans:
-        made = _build_rule(context, entrance, plan, listener)
-        if isinstance(made, Fault):
-            return made
-        if made is None:
-            continue
-        rules.append(made.rule)
-        if made.last:
-            break
+    crossings = _put_together(entrance)
+    _note_dead(context, entrance, crossings)
+    caller = gateway_caller(entrance.gateway, listener)
+    rules: list[HttpRule] | Fault
+    if context.settings.two_stages or _note_doubt(context, entrance, crossings):
+        rules = _lead_on(entrance, caller, listener, stages)
     else:
-        rules.append(_answer(entrance, 404, "unrouted"))
+        rules = _flatten(context, entrance, caller, crossings)
+    if isinstance(rules, Fault):
+        return rules
     return HttpRoute(
         origin=origin(entrance.member.kind),
         name=entrance.member.aws_name,
@@ -172,44 +172,89 @@ def build_route(context: Context, entrance: Entrance, listener: GatewayListener)
     )
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A rule, and whether no request of the gateway route gets past it."""
+class _Crossing(NamedTuple):
+    """A gateway route and a route behind it as one; `composed` is None where that cannot be said.
 
-    rule: HttpRule
+    `last` says that no request of the gateway route gets past it.
+    """
+
+    plan: Plan
+    conditions: Conditions
+    composed: Composition | None
     last: bool
 
 
-def _build_rule(context: Context, entrance: Entrance, plan: Plan, listener: GatewayListener) -> _Made | Fault | None:
-    both = join(entrance.conditions, plan.conditions)
-    composed = compose(entrance.entry, plan.conditions.path) if both is not None else NEVER
-    if composed is None:
-        text = f"route {plan.name} of the service cannot be put together with the path asked for here"
-        hint = "ask for a prefix in one of them, or for a regular expression that begins with a plain path"
-        context.note(NOT_FLATTENED, text, entrance.member.kind, entrance.match_path, hint)
-        return _Made(_answer(entrance, 500, plan.name, text), last=True)
-    if both is None or composed == NEVER:
-        text = f"route {plan.name} of VirtualService {entrance.service.name} never takes a request that comes this way"
-        context.note(DEAD, text, entrance.member.kind, entrance.match_path)
-        return None
-    targets = []
-    for target in plan.targets:
-        name = register_backend(context, entrance.gateway, listener, target.node, target.number)
-        if isinstance(name, Fault):
-            return name
-        targets.append(BackendTarget(origin=target.origin, backend=name, weight=target.weight))
-    here = origin(plan.item, plan.path)
+def _put_together(entrance: Entrance) -> list[_Crossing]:
+    """The routes behind a gateway route, in their order, as far as requests get."""
+    found: list[_Crossing] = []
+    for plan in entrance.provider.plans:
+        both = join(entrance.conditions, plan.conditions)
+        if both is None:
+            found.append(_Crossing(plan, entrance.conditions, NEVER, last=False))
+            continue
+        composed = compose(entrance.entry, plan.conditions.path)
+        unconditional = both._replace(path=None, port=0) == entrance.conditions._replace(path=None, port=0)
+        last = unconditional and composed is not None and composed.whole
+        found.append(_Crossing(plan, both, composed, last))
+        if last:
+            break
+    return found
+
+
+def _note_dead(context: Context, entrance: Entrance, crossings: list[_Crossing]) -> None:
+    for one in crossings:
+        if one.composed == NEVER:
+            name, service = one.plan.name, entrance.service.name
+            text = f"route {name} of VirtualService {service} never takes a request that comes this way"
+            context.note(DEAD, text, entrance.member.kind, entrance.match_path)
+
+
+def _note_doubt(context: Context, entrance: Entrance, crossings: list[_Crossing]) -> bool:
+    """Whether any route behind cannot be put together with the gateway route, which is then said."""
+    doubtful = next((one.plan for one in crossings if one.composed is None), None)
+    if doubtful is None:
+        return False
+    text = f"route {doubtful.name} of VirtualService {entrance.service.name} cannot be put together with these paths"
+    context.note(NOT_FLATTENED, text, entrance.member.kind, entrance.match_path)
+    return True
+
+
+def _flatten(
+    context: Context, entrance: Entrance, caller: Caller, crossings: list[_Crossing]
+) -> list[HttpRule] | Fault:
+    """One rule for each route behind; what they leave is answered by the last rule."""
+    rules = []
+    for one in crossings:
+        if one.composed is None or one.composed == NEVER:
+            continue
+        matches = _matches(entrance, one.conditions, one.composed)
+        rule = build_rule(context, caller, one.plan, matches, _rewrite(entrance, one.composed))
+        if isinstance(rule, Fault):
+            return rule
+        rules.append(rule)
+    if not crossings or not crossings[-1].last:
+        rules.append(_answer_unrouted(entrance))
+    return rules
+
+
+def _lead_on(entrance: Entrance, caller: Caller, listener: GatewayListener, stages: Stages) -> list[HttpRule] | Fault:
+    """The rule that sends everything on to the routes of the service, in a second stage."""
+    service, gateway = entrance.service, entrance.gateway.ref
+    name = f"{gateway.kind}/{gateway.namespace}/{gateway.name}/{listener.port_mapping.port}/stage/{service.aws_name}"
+    if entrance.target_port:
+        name += f":{entrance.target_port}"
+    stage = stages.find(name, caller, service, entrance.provider)
+    if isinstance(stage, Fault):
+        return stage
+    here, everything = origin(entrance.member.kind, entrance.match_path), take_all(entrance.entry)
     rule = HttpRule(
         origin=here,
-        name=plan.name,
-        action=Forward(origin=here, targets=tuple(targets)),
-        matches=tuple(_matches(entrance, both, composed)),
-        rewrite=_rewrite(entrance, composed),
-        timeouts=_read_timeouts(context, plan),
-        retry=plan.retry,
+        name=service.aws_name,
+        action=Continue(origin=here, stage=stage),
+        matches=tuple(_matches(entrance, entrance.conditions, everything)),
+        rewrite=_rewrite(entrance, everything),
     )
-    unconditional = both._replace(path=None, port=0) == entrance.conditions._replace(path=None, port=0)
-    return _Made(rule, last=composed.whole and unconditional)
+    return [rule]
 
 
 def _matches(entrance: Entrance, conditions: Conditions, composed: Composition) -> Iterator[HttpMatch]:
@@ -226,14 +271,14 @@ def _matches(entrance: Entrance, conditions: Conditions, composed: Composition) 
         )
 
 
-def _answer(entrance: Entrance, status: int, name: str, reason: str = "") -> HttpRule:
+def _answer_unrouted(entrance: Entrance) -> HttpRule:
     """What is answered to the requests of a gateway route that no route behind it takes."""
     here = origin(entrance.member.kind, entrance.match_path)
     everything = Composition((Passage(entrance.entry.path),))
     return HttpRule(
         origin=here,
-        name=name,
-        action=Respond(origin=here, status=status, reason=reason),
+        name="unrouted",
+        action=Respond(origin=here, status=404),
         matches=tuple(_matches(entrance, entrance.conditions, everything)),
     )
 
@@ -241,27 +286,3 @@ def _answer(entrance: Entrance, status: int, name: str, reason: str = "") -> Htt
 def _rewrite(entrance: Entrance, composed: Composition) -> Rewrite | None:
     host = "" if entrance.keeps_host else entrance.service.aws_name
     return Rewrite(host=host, path=composed.rewrite) if host or composed.rewrite else None
-
-
-def _read_timeouts(context: Context, plan: Plan) -> Timeouts:
-    """The limits of a route, and of the nodes it leads to: there is no proxy beside them that could keep theirs."""
-    request, idle = plan.request, plan.idle
-    for target in plan.targets:
-        listener = target.node.spec.listeners[target.number]
-        protocol = listener.port_mapping.protocol
-        own = getattr(listener.timeout, protocol, None)
-        path: FieldPath = ("spec", "listeners", target.number, "timeout", protocol)
-        wanted = getattr(own, "per_request", None)
-        if wanted is not None and _tighter(wanted.span, request):
-            request = wanted.span
-            context.note(CAPPED, "the routes to this listener take this limit", target.node.kind, (*path, "perRequest"))
-        silence = getattr(own, "idle", None)
-        if silence is not None and _tighter(silence.span, idle):
-            idle = silence.span
-            context.note(CAPPED, "the routes to this listener take this limit", target.node.kind, (*path, "idle"))
-    return Timeouts(request=request, stream_idle=idle, attempt=None if plan.retry else plan.attempt)
-
-
-def _tighter(limit: timedelta, other: timedelta | None) -> bool:
-    """Whether a limit is below another; 0 is none."""
-    return bool(limit) and (not other or limit < other)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.app_mesh.context import Context, Fault, Member
 from anygate.dialects.app_mesh.findings import DEPENDS, NAME_TAKEN, NO_OWNER, NOT_FOUND, OWNER_EXCLUDES
 from anygate.dialects.app_mesh.shape_findings import ASSUMED_OWNER
@@ -37,16 +38,35 @@ def _refuse_taken(
             context.refuse(member, Fault(NAME_TAKEN, f"{first.ref} has the AWS name {member.aws_name} already"))
 
 
-def _find_mesh(context: Context, member: Member) -> Member | Fault:
-    spec = member.spec
-    path = ("spec", "meshRef", "name") if spec.mesh_ref is not None else ("spec", "meshName")
-    named = spec.mesh_ref.name if spec.mesh_ref is not None else spec.mesh_name
+def list_meshes(context: Context, member: Member) -> list[Member] | Fault:
+    """The meshes that a member may be in by what it says itself: the one that it names, else any, never none."""
+    path, named = _named_mesh(member)
     candidates = [*context.all("Mesh")]
-    selecting = [one for one in candidates if _selects(context, one.spec.namespace_selector, member.namespace)]
+    found = [one for one in candidates if not named or named in (one.name, one.aws_name)]
+    if found:
+        return found
     if named:
-        found = next((one for one in candidates if named in (one.name, one.aws_name)), None)
-        if found is None:
-            return _missing(context, "Mesh", "", named, [one.name for one in candidates], path)
+        return _missing(context, "Mesh", "", named, [one.name for one in candidates], path)
+    return _none_left(context, "Mesh")
+
+
+def _named_mesh(member: Member) -> tuple[FieldPath, str]:
+    """The mesh that a member says it is in, and where; no name if it says none."""
+    spec = member.spec
+    if spec.mesh_ref is not None:
+        return ("spec", "meshRef", "name"), spec.mesh_ref.name
+    return ("spec", "meshName"), spec.mesh_name or ""
+
+
+def _find_mesh(context: Context, member: Member) -> Member | Fault:
+    candidates = list_meshes(context, member)
+    if isinstance(candidates, Fault):
+        return candidates
+    path, named = _named_mesh(member)
+    every = context.all("Mesh")
+    selecting = [one for one in every if _selects(context, one.spec.namespace_selector, member.namespace)]
+    if named:
+        found = candidates[0]
         if selecting and found not in selecting:
             text = f"Mesh {selecting[0].name} selects the namespace {member.namespace}, not Mesh {found.name}"
             return Fault(NO_OWNER, text, path=path)
@@ -77,6 +97,8 @@ def find_gateway(context: Context, member: Member) -> Member | Fault:
     if len(selecting) > 1:
         names = ", ".join(f"{one.namespace}/{one.name}" for one in selecting)
         return Fault(NO_OWNER, f"several gateways select it: {names}")
+    if not gateways:
+        return _none_left(context, "VirtualGateway")
     known = _is_known(context, member.namespace)
     possible = [one for one in gateways if not known or one.spec.namespace_selector is None]
     possible = [one for one in possible if _selects_labels(one, member)]
@@ -84,9 +106,6 @@ def find_gateway(context: Context, member: Member) -> Member | Fault:
         text = f"it is taken to belong to VirtualGateway {possible[0].name}, the only one"
         context.note(ASSUMED_OWNER, text, member.kind)
         return possible[0]
-    broken = context.index.broken("VirtualGateway")
-    if not gateways and (broken or context.members["VirtualGateway"]):
-        return Fault(DEPENDS, "every VirtualGateway was refused")
     hint = "give the VirtualGateway a namespaceSelector; an empty one selects every namespace"
     return Fault(NO_OWNER, "no VirtualGateway selects it", hint)
 
@@ -127,9 +146,14 @@ def _is_known(context: Context, namespace: str) -> bool:
     return context.index.find(Namespace, "", namespace) is not None
 
 
-def _missing(
-    context: Context, kind: str, namespace: str, name: str, names: Iterable[str], path: tuple[str, ...]
-) -> Fault:
+def _none_left(context: Context, kind: str) -> Fault:
+    """Nobody of a kind that could own anything."""
+    if context.members[kind] or context.index.broken(kind):
+        return Fault(DEPENDS, f"every {kind} was refused")
+    return Fault(NO_OWNER, f"there is no {kind}", f"anygate new {kind.lower()} NAME prints one to start from")
+
+
+def _missing(context: Context, kind: str, namespace: str, name: str, names: Iterable[str], path: FieldPath) -> Fault:
     refused = [one for one in context.members[kind] if one.name == name]
     if refused or any(one.name == name for one in context.index.broken(kind)):
         return Fault(DEPENDS, f"{kind} {name} was refused", path=path)

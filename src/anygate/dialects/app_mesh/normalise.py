@@ -5,6 +5,7 @@ is accepted only here is an error.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from anygate.diagnostics import Diagnostic, FieldPath, Report, Rule, Severity
@@ -27,6 +28,7 @@ from anygate.manifests.kind import Kind, Node
 _AWS_NAME, _MESH_REF = "awsName", "meshRef.name"
 _OTHER_NAMES: Mapping[tuple[type[Node], str], str] = {
     (mesh.MeshSpec, "mesh_name"): _AWS_NAME,
+    (mesh.MeshSpec, "service_discovery_type"): "serviceDiscovery of each node",
     (virtualnode.VirtualNodeSpec, "virtual_node_name"): _AWS_NAME,
     (virtualnode.VirtualNodeSpec, "mesh_name"): _MESH_REF,
     (virtualrouter.VirtualRouterSpec, "virtual_router_name"): _AWS_NAME,
@@ -57,7 +59,11 @@ _OTHER_NAMES: Mapping[tuple[type[Node], str], str] = {
 """Fields by other names, and what they are read as."""
 
 _OWNERS = ("mesh_ref", "virtual_gateway_ref")
-_ARNS = ("virtual_service", "virtual_node", "virtual_router")
+_ARNS = {f"virtual_{kind}_arn": f"virtual_{kind}_ref" for kind in ("service", "node", "router")}
+"""References by ARN, and those by name beside them."""
+
+_RESERVED_NAMES = ("aws.app-mesh", "aws.appmesh")
+_RESERVED_PREFIXES = ("/aws-app-mesh", "/aws-appmesh")
 _PATTERN_LETTERS = frozenset(".*+?()[]{}|^$\\")
 
 
@@ -73,6 +79,8 @@ def normalise(kind: Kind, strict: bool = False) -> tuple[Diagnostic, ...]:
         router = kind.spec.virtual_router_ref.name if kind.spec.virtual_router_ref else kind.spec.virtual_router_name
         text = f"the route is read as one of VirtualRouter {router}"
         notes.add(findings.ROUTE_OBJECT, text, "kind", hint="put it into the router's spec.routes")
+    if kind.manifest.kind == "VirtualService":
+        _look_at_service_name(kind, notes)
     for node, path in _walk(kind.spec, ("spec",)):
         _look_at_names(node, path, notes)
         _look_at_shape(node, path, notes)
@@ -137,6 +145,7 @@ def _walk(value: Any, path: FieldPath) -> Iterator[tuple[Node, FieldPath]]:
                 yield from _walk(child, (*path, field_name(type(value), name)))
 
 
+@cache
 def field_name(model: type[Node], name: str) -> str:
     """The name of a field in a manifest."""
     return model.model_fields[name].alias or name
@@ -147,7 +156,7 @@ def _look_at_names(node: Node, path: FieldPath, notes: _Notes) -> None:
         if getattr(node, name) is None:
             continue
         alias = field_name(type(node), name)
-        known = next((_OTHER_NAMES[key] for key in _keys(node, name) if key in _OTHER_NAMES), None)
+        known = _meaning(type(node), name)
         if known is not None:
             text = f"{alias} is read as {known}"
             notes.add(findings.OTHER_NAME, text, *path, alias, refusal=f'unknown field "{alias}"')
@@ -157,14 +166,15 @@ def _look_at_names(node: Node, path: FieldPath, notes: _Notes) -> None:
             notes.add(
                 findings.EXPLICIT_OWNER, f"the object belongs to the {owner} named here", *path, alias, refusal=refusal
             )
-    for start in _ARNS:
-        if getattr(node, f"{start}_ref", None) is not None and getattr(node, f"{start}_arn", None) is not None:
-            alias = field_name(type(node), f"{start}_arn")
+        elif name in _ARNS and getattr(node, _ARNS[name]) is not None:
             notes.add(findings.OTHER_SHAPE, f"{alias} holds, not the reference beside it", *path, alias)
 
 
-def _keys(node: Node, name: str) -> Iterator[tuple[type[Node], str]]:
-    return ((one, name) for one in type(node).__mro__ if issubclass(one, Node))
+@cache
+def _meaning(model: type[Node], name: str) -> str | None:
+    """What a field by another name is read as."""
+    keys = ((one, name) for one in model.__mro__ if issubclass(one, Node))
+    return next((_OTHER_NAMES[key] for key in keys if key in _OTHER_NAMES), None)
 
 
 def _look_at_shape(node: Node, path: FieldPath, notes: _Notes) -> None:
@@ -180,15 +190,34 @@ def _look_at_shape(node: Node, path: FieldPath, notes: _Notes) -> None:
         notes.add(findings.OTHER_SHAPE, f"App Mesh has no {name} for query parameters", *path, name)
     elif isinstance(node, matches.QueryMatch) and node.invert:
         notes.add(findings.OTHER_SHAPE, "App Mesh has no invert for query parameters", *path, "invert")
+    elif isinstance(node, gatewayroute.HostnameMatch) and node.suffix and node.suffix.removeprefix("*")[:1] != ".":
+        notes.add(findings.OTHER_SHAPE, "App Mesh never matches a suffix within a label", *path, "suffix")
     elif isinstance(node, gatewayroute.HttpGatewayRoute) and node.rewrite is not None:
         notes.add(findings.OTHER_SHAPE, "rewrite is read as action.rewrite", *path, "rewrite")
-    elif isinstance(node, virtualrouter.HttpMatch) and node.scheme is not None and path[-2] == "httpRoute":
-        notes.add(findings.OTHER_SHAPE, "App Mesh documents scheme for http2Route only", *path, "scheme")
     elif isinstance(node, virtualnode.CloudMap) and node.attributes and notes.has_mapping((*path, "attributes")):
         notes.add(findings.OTHER_SHAPE, "a mapping is read as a list of key and value", *path, "attributes")
+    elif isinstance(node, gatewayroute.HttpGatewayMatch | virtualrouter.HttpMatch):
+        if (node.prefix or "").startswith(_RESERVED_PREFIXES):
+            notes.add(findings.RESERVED, "App Mesh keeps paths that start so for itself", *path, "prefix")
+        if getattr(node, "scheme", None) is not None and path[-2] == "httpRoute":
+            notes.add(findings.OTHER_SHAPE, "App Mesh documents scheme for http2Route only", *path, "scheme")
+    elif isinstance(node, tls.ListenerTls) and node.validation is not None and node.validation.trust.acm is not None:
+        place = ("validation", "trust", "acm")
+        notes.add(findings.OTHER_SHAPE, "App Mesh has no authorities of AWS for listeners", *path, *place)
+    if isinstance(node, virtualnode.Dns | virtualnode.CloudMap) and node.ip_preference is not None:
+        notes.add(findings.OTHER_SHAPE, "only App Mesh's API has ipPreference here", *path, "ipPreference")
     if "port" in node.model_fields_set and getattr(node, "port", None) == 0:
         notes.add(findings.OTHER_SHAPE, "port 0 is read as no port", *path, "port")
-    _look_at_regex(node, path, notes)
+    if "regex" in node.model_fields_set:
+        _look_at_regex(node, path, notes)
+
+
+def _look_at_service_name(kind: Kind, notes: _Notes) -> None:
+    own = kind.spec.aws_name or kind.spec.virtual_service_name or ""
+    if (own or f"{kind.name}.{kind.namespace}").startswith(_RESERVED_NAMES):
+        field = "awsName" if kind.spec.aws_name else "virtualServiceName"
+        path = ("spec", field) if own else ("metadata", "name")
+        notes.add(findings.RESERVED, "App Mesh keeps names that start so for itself", *path)
 
 
 def _look_at_regex(node: Node, path: FieldPath, notes: _Notes) -> None:

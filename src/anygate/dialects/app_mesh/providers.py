@@ -6,44 +6,30 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from anygate.diagnostics import FieldPath, ObjectRef
-from anygate.dialects.app_mesh.conditions import Conditions, rank_of, read_grpc, read_http
+from anygate.dialects.app_mesh.conditions import Conditions, find_shadowed, rank_of, read_grpc, read_http
 from anygate.dialects.app_mesh.context import Context, Fault, Member, origin
 from anygate.dialects.app_mesh.findings import (
     NAME_TAKEN,
     NO_DISCOVERY,
-    NO_OWNER,
     NO_WEIGHT,
-    NOT_FOUND,
     PORT,
     ROUTE_TYPE,
+    SHADOWED,
+    TIE,
     WEIGHT_SUM,
 )
-from anygate.dialects.app_mesh.kinds.references import NodeReference, RouterReference
+from anygate.dialects.app_mesh.kinds.references import RouterReference
+from anygate.dialects.app_mesh.kinds.values import PortMapping
 from anygate.dialects.app_mesh.kinds.virtualrouter import RouteFields, RouterListener
+from anygate.dialects.app_mesh.membership import list_meshes
 from anygate.dialects.app_mesh.references import find_node, find_router
+from anygate.dialects.app_mesh.retries import read_retry
 from anygate.manifests.kind import Kind
 from anygate.model.origin import Origin
 from anygate.model.retry import Retry
 
 DEFAULT_TIMEOUT = timedelta(seconds=15)
 """How long an exchange may take unless a route says otherwise."""
-
-_DEFAULT_TRIGGERS = ("connect-failure", "refused-stream", "reset", "unavailable", "retriable-status-codes")
-
-
-class _Event(NamedTuple):
-    """What an event of App Mesh is to Envoy: words of `retry_on`, and statuses."""
-
-    triggers: tuple[str, ...] = ()
-    statuses: tuple[int, ...] = ()
-
-
-_HTTP_EVENTS = {
-    "server-error": _Event(("reset",), (*range(500, 509), 510, 511)),
-    "gateway-error": _Event(("reset",), (502, 503, 504)),
-    "client-error": _Event(statuses=(409,)),
-    "stream-error": _Event(("refused-stream",)),
-}
 
 
 @dataclass(frozen=True)
@@ -117,16 +103,46 @@ class Providers:
 
     def find(self, service: Member, port: int | None) -> Provider | Fault:
         """The provider of a service, asked at a port if one is given; a fault is the asker's."""
-        provider = service.spec.provider
-        if _holds_router(service):
-            return self._at_port(self._routers[_held_router(service)], port)
-        if provider is None or (provider.virtual_node is None and provider.virtual_router is None):
+        found = self._find(service)
+        if found is None:
             return Provider()
-        if provider.virtual_router is not None:
-            path: FieldPath = ("spec", "provider", "virtualRouter")
-            found = find_router(self._context, service, provider.virtual_router, path)
-            return found if isinstance(found, Fault) else self._at_port(self._routers[found.ref], port)
-        return self._read_node(service, provider.virtual_node, port)
+        if isinstance(found, Fault):
+            return found
+        router = self._routers.get(found.ref)
+        return self._at_port(router, port) if router else self._read_node(service, found, port)
+
+    def list_ports(self, service: Member) -> tuple[PortMapping, ...] | Fault:
+        """Where clients ask for a service: at the listeners of its router, else of the node that requests go to first;
+        nowhere if nobody provides it."""
+        found = self._find(service)
+        if found is None:
+            return ()
+        if isinstance(found, Fault):
+            return found
+        if found.ref in self._routers:
+            return self._list_router_ports(found.ref)
+        if not found.spec.listeners:
+            return Fault(NO_DISCOVERY, f"VirtualNode {found.name} has no listener")
+        return tuple(one.port_mapping for one in found.spec.listeners)
+
+    def _find(self, service: Member) -> Member | Fault | None:
+        """The router or node that provides a service, if any does."""
+        if _holds_router(service):
+            return self._routers[_held_router(service)].member
+        provider, path = service.spec.provider, ("spec", "provider")
+        if provider is not None and provider.virtual_router is not None:
+            return find_router(self._context, service, provider.virtual_router, (*path, "virtualRouter"))
+        if provider is not None and provider.virtual_node is not None:
+            return find_node(self._context, service, provider.virtual_node, (*path, "virtualNode"))
+        return None
+
+    def _list_router_ports(self, ref: ObjectRef) -> tuple[PortMapping, ...]:
+        listeners = self._routers[ref].listeners
+        if listeners:
+            return tuple(one.port_mapping for one in listeners)
+        # A router of v1beta1 may leave its listener to its first target.
+        first = [plan.targets[0] for plan in self._plans[ref]][:1]
+        return tuple(target.node.spec.listeners[target.number].port_mapping for target in first)
 
     def _gather(self) -> Iterator[_Router]:
         for member in self._context.all("VirtualRouter"):
@@ -155,14 +171,11 @@ class Providers:
 
     def _take_route(self, member: Member) -> Fault | None:
         spec = member.spec
-        meshes = {self._context.meshes[one.member.ref] for one in self._routers.values()}
-        named = spec.mesh_ref.name if spec.mesh_ref is not None else spec.mesh_name
-        if named and named not in {name for mesh in meshes for name in (mesh.name, mesh.aws_name)}:
-            return Fault(NO_OWNER, f"no router belongs to a Mesh {named}", path=("spec", "meshRef", "name"))
+        meshes = list_meshes(self._context, member)
+        if isinstance(meshes, Fault):
+            return meshes
         fault: Fault | None = None
-        for mesh in sorted(meshes, key=lambda mesh: mesh.name):
-            if named and named not in (mesh.name, mesh.aws_name):
-                continue
+        for mesh in meshes:
             self._context.meshes[member.ref] = mesh
             ref = spec.virtual_router_ref
             reference = RouterReference.model_construct(
@@ -171,7 +184,8 @@ class Providers:
             found = find_router(self._context, member, reference, ("spec",))
             if isinstance(found, Fault) and ref is not None:
                 # Some write the AWS name into the reference.
-                found = next((one for one in self._context.all("VirtualRouter") if one.aws_name == ref.name), found)
+                same = (one for one in self._context.all("VirtualRouter") if one.aws_name == ref.name)
+                found = next((one for one in same if self._context.meshes[one.ref] is mesh), found)
             if isinstance(found, Fault):
                 fault = found
                 continue
@@ -180,8 +194,7 @@ class Providers:
                 return Fault(NAME_TAKEN, f"VirtualRouter {found.name} has a route {member.aws_name} already")
             router.sources.append(_Source(member, spec, member.aws_name, ("spec",)))
             return None
-        wanted = spec.virtual_router_ref.name if spec.virtual_router_ref is not None else spec.virtual_router_name
-        return fault or Fault(NOT_FOUND, f"there is no VirtualRouter {wanted}", path=("spec", "virtualRouterRef"))
+        return fault
 
     def _check_services(self) -> None:
         """Refuse every service whose provider cannot be had, whether anything asks for it or not."""
@@ -190,15 +203,7 @@ class Providers:
                 if _held_router(service) not in self._plans:
                     self._context.conditions.refuse(service.ref, "its routes were refused")
                 continue
-            provider = service.spec.provider
-            if provider is None:
-                continue
-            found: Member | Fault | None = None
-            path: FieldPath = ("spec", "provider")
-            if provider.virtual_router is not None:
-                found = find_router(self._context, service, provider.virtual_router, (*path, "virtualRouter"))
-            elif provider.virtual_node is not None:
-                found = find_node(self._context, service, provider.virtual_node, (*path, "virtualNode"))
+            found = self._find(service)
             if isinstance(found, Fault):
                 self._context.refuse(service, found)
 
@@ -219,7 +224,22 @@ class Providers:
                 faults.append(plan)
         if faults:
             return faults[0]
-        return tuple(sorted(plans, key=lambda plan: (*(-one for one in plan.rank), plan.name)))
+        plans.sort(key=lambda plan: (*(-one for one in plan.rank), plan.name))
+        self._note_order(plans)
+        return tuple(plans)
+
+    def _note_order(self, plans: list[Plan]) -> None:
+        """Say which routes get nothing, and where only names settle which of two is asked first."""
+        for plan, first in find_shadowed((one.conditions, one) for one in plans):
+            if plan.rank != first.rank:
+                text = f"it gets no requests: route {first.name} is asked before it and takes them all"
+                self._context.note(SHADOWED, text, plan.item, plan.path, "give it the lower priority number of both")
+        known: dict[Any, Plan] = {}
+        for plan in plans:
+            first = known.setdefault((plan.rank, plan.conditions), plan)
+            if first is not plan:
+                text = f"it takes the same requests as route {first.name}, whose name comes first"
+                self._context.note(TIE, text, plan.item, plan.path, "give one of them a priority")
 
     def _read_route(self, router: _Router, source: _Source) -> Plan | Fault:
         protocol, name, part = source.route.body
@@ -236,7 +256,7 @@ class Providers:
             return targets
         timeout, policy = part.timeout, getattr(part, "retry_policy", None)
         per_request = getattr(timeout, "per_request", None)
-        retry, attempt = _read_retry(source.owner.kind, policy, (*path, "retryPolicy"))
+        retry, attempt = read_retry(self._context, source.owner.kind, policy, (*path, "retryPolicy"))
         return Plan(
             name=source.name,
             item=source.owner.kind,
@@ -282,11 +302,8 @@ class Providers:
         plans = self._plans[router.member.ref]
         return Provider(tuple(one for one in plans if one.conditions.port in (0, wanted)))
 
-    def _read_node(self, service: Member, reference: NodeReference, port: int | None) -> Provider | Fault:
+    def _read_node(self, service: Member, node: Member, port: int | None) -> Provider | Fault:
         path: FieldPath = ("spec", "provider", "virtualNode")
-        node = find_node(self._context, service, reference, path)
-        if isinstance(node, Fault):
-            return node
         number = _pick_listener(node, port, None)
         if isinstance(number, Fault):
             return number
@@ -295,7 +312,7 @@ class Providers:
             path = ("spec", service.kind.spec.body.name, "action", "target", "virtualService")
         target = Target(node, number, 1, origin(service.kind, path))
         conditions = Conditions()
-        retry, _ = _read_retry(service.kind, None, path)
+        retry, _ = read_retry(self._context, service.kind, None, path)
         plan = Plan(
             service.aws_name,
             service.kind,
@@ -354,30 +371,3 @@ def _pick_listener(node: Member, port: int | None, path: FieldPath | None) -> in
 
 def _list_ports(ports: list[int]) -> str:
     return f"its ports are {', '.join(map(str, ports))}" if len(ports) > 1 else f"its port is {ports[0]}"
-
-
-def _read_retry(item: Kind, policy: Any, path: FieldPath) -> tuple[Retry | None, timedelta | None]:
-    """When a request is tried again, and how long one try may take. Without a policy App Mesh has its own."""
-    if policy is None:
-        return Retry(origin=origin(item, path), attempts=2, triggers=_DEFAULT_TRIGGERS, statuses=(503,)), None
-    millis = policy.per_retry_timeout_millis
-    limit = policy.per_retry_timeout.span if policy.per_retry_timeout else timedelta(milliseconds=millis or 0)
-    attempt = limit or None
-    if policy.max_retries == 0:
-        return None, attempt
-    events = [_HTTP_EVENTS[event] for event in policy.http_retry_events]
-    statuses = sorted({status for event in events for status in event.statuses})
-    triggers = [
-        *(word for event in events for word in event.triggers),
-        *(["connect-failure"] if policy.tcp_retry_events else []),
-        *getattr(policy, "grpc_retry_events", ()),
-        *(["retriable-status-codes"] if statuses else []),
-    ]
-    retry = Retry(
-        origin=origin(item, path),
-        attempts=policy.max_retries,
-        triggers=tuple(dict.fromkeys(triggers)),
-        statuses=tuple(statuses),
-        per_try_timeout=attempt,
-    )
-    return retry, attempt

@@ -1,16 +1,18 @@
 """References resolved to members of the same mesh, with the nearest name where there is none."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from anygate.diagnostics import FieldPath
 from anygate.dialects.app_mesh.context import Context, Fault, Member
 from anygate.dialects.app_mesh.findings import DEPENDS, NOT_FOUND
-from anygate.dialects.app_mesh.kinds.references import NodeReference, RouterReference, ServiceReference
+from anygate.dialects.app_mesh.kinds.references import NodeReference, ObjectReference, RouterReference, ServiceReference
 from anygate.dialects.app_mesh.kinds.values import GROUP
 from anygate.dialects.app_mesh.kinds.virtualservice import VirtualServiceSpec
 from anygate.dialects.app_mesh.shape_findings import MADE_SERVICE
 from anygate.manifests.names import suggest_word
+from anygate.manifests.object import Manifest
 
 _CLUSTER_SUFFIXES = (".svc.cluster.local", ".svc", "")
 
@@ -54,10 +56,25 @@ def find_service(
     return made
 
 
+def _called(broken: Manifest) -> Iterator[str]:
+    """The bare names by which others may mean an object that could not be read."""
+    kind, spec = broken.kind, broken.value.get("spec")
+    if isinstance(spec, dict):
+        yield from (str(spec.get(field)) for field in ("awsName", f"{kind[:1].lower()}{kind[1:]}Name"))
+    yield from (f"{broken.name}.{broken.namespace}{suffix}" for suffix in _CLUSTER_SUFFIXES)
+
+
 def _answers_to(node: Member, name: str) -> bool:
     discovery = node.spec.service_discovery
     dns = discovery.dns.name if discovery is not None and discovery.dns is not None else ""
     return name in (dns, node.aws_name, node.name)
+
+
+def find_placed(
+    context: Context, owner: Member, mesh: Member, kind: str, reference: ObjectReference, path: FieldPath
+) -> Member | Fault:
+    """The object of a kind that a plain reference means: by its name, in the owner's namespace unless it has one."""
+    return _Wanted(context, owner, kind, "", path, mesh).find_placed(reference)
 
 
 class _Wanted:
@@ -89,6 +106,12 @@ class _Wanted:
                 return found
         return found
 
+    def find_placed(self, reference: ObjectReference) -> Member | Fault:
+        """Follow a reference that has nothing but a name and maybe a namespace."""
+        namespace = reference.namespace or self._owner.namespace
+        at = (*self._path, "name")
+        return self._pick(self._placed(namespace, reference.name), reference.name, namespace, at)
+
     def _meanings(self, name: str) -> Iterator[Sequence[Member]]:
         """What a bare name may mean, the likeliest first."""
         yield self._named(name)
@@ -106,8 +129,12 @@ class _Wanted:
         return self._context.aws_names.get((self._kind, name), ())
 
     def _find_arn(self, arn: str) -> Member | Fault:
-        name = arn.rpartition("/")[2]
         at = (*self._path, f"{self._field}ARN")
+        read = re.fullmatch(rf"arn:.*:mesh/[^/]+/{self._field}/(?P<name>[^/]+)", arn)
+        if read is None:
+            hint = f"one ends in :mesh/MESH/{self._field}/NAME"
+            return Fault(NOT_FOUND, f"this is not the ARN of a {self._kind}", hint, at)
+        name = read["name"]
         found = self._pick(self._named(name), name, "", at)
         if isinstance(found, Fault) and found.rule is NOT_FOUND:
             return Fault(NOT_FOUND, f"the ARN leads nowhere: {found.message}", found.hint, at)
@@ -120,12 +147,13 @@ class _Wanted:
                 if context.conditions.is_refused(member.ref):
                     return Fault(DEPENDS, f"{kind} {member.namespace}/{member.name} was refused", path=at)
                 return member
-        if any((one.namespace, one.name) == (namespace, name) for one in context.index.broken(kind)):
-            return Fault(DEPENDS, f"{kind} {namespace}/{name} was refused", path=at)
+        for broken in context.index.broken(kind):
+            if (broken.namespace, broken.name) == (namespace, name) or name in _called(broken):
+                return Fault(DEPENDS, f"{kind} {broken.namespace}/{broken.name} was refused", path=at)
         written = context.index.get(GROUP, kind, namespace, name)
         if written is not None and context.conditions.is_refused(written.ref):
             return Fault(DEPENDS, f"{kind} {namespace}/{name} was refused", path=at)
-        mine = [one for one in context.members[kind] if context.meshes.get(one.ref) is self._mesh]
+        mine = [one for one in context.members[kind] if context.meshes.get(one.ref, self._mesh) is self._mesh]
         elsewhere = next((one for one in mine if one.name == name), None)
         hint = suggest_word(name, [text for one in mine for text in (one.name, one.aws_name)])
         if elsewhere is not None:

@@ -149,6 +149,23 @@ WHOLE_VALUE = Rule(
     """),
 )
 
+RESERVED = Rule(
+    "mesh-reserved-name",
+    Severity.WARNING,
+    what="A service's name or a path starts as App Mesh's own names and paths do.",
+    why="It works here; App Mesh refuses it.",
+    wrong=render_route("""
+    httpRoute:
+      match: {prefix: /aws-appmesh/}
+      action: {target: {virtualService: {virtualServiceRef: {name: items}}}, rewrite: {prefix: {value: /}}}
+    """),
+    right=render_route("""
+    httpRoute:
+      match: {prefix: /appmesh/}
+      action: {target: {virtualService: {virtualServiceRef: {name: items}}}, rewrite: {prefix: {value: /}}}
+    """),
+)
+
 NOT_HONOURED = Rule(
     "mesh-not-honoured",
     Severity.WARNING,
@@ -166,8 +183,8 @@ NOT_HONOURED = Rule(
 SIDECAR_ONLY = Rule(
     "mesh-sidecar-only",
     Severity.NOTE,
-    what="A field is about the proxy beside a workload, which does not run here.",
-    why="It says nothing about what the gateways of the mesh do.",
+    what="A field is about the proxy beside a workload, or about the workload, and that does not run here.",
+    why="It says nothing about what the gateways of the mesh do; `anygate run --node NAME` runs the proxy of a node.",
     wrong=render_node(NODE_SPEC + "logging: {accessLog: {file: {path: /dev/stdout}}}"),
     right=ALL,
 )

@@ -9,7 +9,6 @@ _NODE_FIELDS = {
     "backend_defaults": "backendDefaults",
     "backend_groups": "backendGroups",
     "logging": "logging",
-    "pod_selector": "podSelector",
 }
 
 
@@ -19,31 +18,36 @@ def note_unread(context: Context) -> None:
         if member.spec.mesh_owner is not None:
             text = "a mesh is not shared with other accounts here"
             context.note(NOT_HONOURED, text, member.kind, ("spec", "meshOwner"))
-        _note_sidecar(context, member, ("spec", "egressFilter"), member.spec.egress_filter)
+        if not any(context.meshes[node.ref] is member for node in context.sidecars.values()):
+            _note_sidecar(context, member, ("spec", "egressFilter"), member.spec.egress_filter)
         if member.spec.service_discovery_type not in (None, "dns"):
             path: FieldPath = ("spec", "serviceDiscoveryType")
             context.note(NOT_HONOURED, "each node says how it is found", member.kind, path)
     for member in context.members["VirtualNode"]:
-        for name, alias in _NODE_FIELDS.items():
-            _note_sidecar(context, member, ("spec", alias), getattr(member.spec, name) or None)
-        _note_node(context, member)
+        _note_pods(context, member)
+        if member.ref not in context.sidecars:
+            _note_node(context, member)
     for member in context.members["VirtualGateway"]:
-        _note_sidecar(context, member, ("spec", "podSelector"), member.spec.pod_selector)
+        _note_pods(context, member)
         for index, listener in enumerate(member.spec.listeners):
             if listener.health_check is not None:
                 path = ("spec", "listeners", index, "healthCheck")
                 context.note(NOT_HONOURED, "nothing in a mesh checks its gateways", member.kind, path)
     for member in context.members["BackendGroup"]:
-        _note_sidecar(context, member, ("spec",), member.spec)
+        if member.ref not in context.used_groups:
+            _note_sidecar(context, member, ("spec",), member.spec)
+
+
+def _note_pods(context: Context, member: Member) -> None:
+    discovery = getattr(member.spec, "service_discovery", None)
+    # Nodes of Cloud Map are found by it.
+    if member.spec.pod_selector is not None and (discovery is None or discovery.registry is None):
+        context.note(SIDECAR_ONLY, "there are no pods here to select", member.kind, ("spec", "podSelector"))
 
 
 def _note_node(context: Context, member: Member) -> None:
-    found = member.spec.service_discovery
-    for name, alias in (("dns", "dns"), ("aws_cloud_map", "awsCloudMap"), ("cloud_map", "cloudMap")):
-        part = getattr(found, name, None)
-        if part is not None and part.ip_preference is not None:
-            path: FieldPath = ("spec", "serviceDiscovery", alias, "ipPreference")
-            context.note(NOT_HONOURED, "the preference of the mesh holds", member.kind, path)
+    for name, alias in _NODE_FIELDS.items():
+        _note_sidecar(context, member, ("spec", alias), getattr(member.spec, name) or None)
     for index, listener in enumerate(member.spec.listeners):
         if listener.tls is not None:
             path = ("spec", "listeners", index, "tls")

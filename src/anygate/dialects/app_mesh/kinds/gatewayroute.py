@@ -30,10 +30,8 @@ class HostnameMatch(Node):
                 found.add("a host has no port here; ports are never compared", name)
         if self.exact is not None and "*" in self.exact:
             found.add('"*" belongs in suffix', "exact")
-        if self.suffix is not None and "*" in self.suffix.removeprefix("*."):
+        if self.suffix is not None and "*" in self.suffix.removeprefix("*"):
             found.add('"*" is only allowed in front', "suffix")
-        if self.suffix is not None and not self.suffix.removeprefix("*").startswith("."):
-            found.add('a suffix begins with ".": others have never matched a host', "suffix")
         found.refuse()
         return self
 
@@ -155,6 +153,8 @@ class HttpGatewayRoute(Node):
         edit, place = self.edit, ("action", "rewrite") if self.action.rewrite is not None else ("rewrite",)
         if edit is not None and edit.prefix is not None and self.match.path is not None:
             found.add("a prefix rewrite needs a prefix match", *place, "prefix", code="forbidden")
+        if edit is not None and edit.path is not None and self.match.prefix is None and self.match.path is None:
+            found.add("a path rewrite needs a path or prefix match", *place, "path", code="forbidden")
         found.refuse()
         return self
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from anygate.dialects.app_mesh.kinds.values import GROUP, AwsName
+from anygate.dialects.app_mesh.kinds.values import GROUP, AwsName, IpPreference
 from anygate.manifests.kind import Kind, Node
 from anygate.manifests.selector import LabelSelector
 
@@ -16,7 +16,7 @@ class EgressFilter(Node):
 class MeshServiceDiscovery(Node):
     """Which addresses of a name are used."""
 
-    ip_preference: Literal["IPv6_ONLY", "IPv4_ONLY", "IPv4_PREFERRED", "IPv6_PREFERRED"] | None = None
+    ip_preference: IpPreference | None = None
 
 
 class MeshSpec(Node):

@@ -1,17 +1,24 @@
 """AppMeshSettings: how App Mesh manifests are to be read where there is a choice."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from anygate.manifests.kind import Kind, Many, Node, ObjectName
+from anygate.manifests.fields import Many, Namespace, ObjectName
+from anygate.manifests.kind import Kind, Node
+from anygate.manifests.violations import Violations, check_exactly_one
 
 SETTINGS_GROUP = "anygate.dev"
 SETTINGS_VERSIONS = ("v1alpha1",)
 
+LAST_WORD = "command-line"
+"""The name of the object whose choices win over those of all others."""
+
+_File = Annotated[str, Field(min_length=1)]
+
 
 class NodeChoice(Node):
-    """A VirtualNode whose sidecar is run too; without a namespace the one of that name in any."""
+    """A VirtualNode whose sidecar is run instead of gateways; without a namespace the one of that name in any."""
 
     name: ObjectName
     namespace: ObjectName | None = None
@@ -20,13 +27,22 @@ class NodeChoice(Node):
 class LocalCertificate(Node):
     """What stands for a certificate of AWS Certificate Manager: PEM files, or a Secret of type kubernetes.io/tls.
 
-    A certificate authority needs no `privateKey`.
+    An authority is the file `certificateChain`, without a key, or the Secret's `ca.crt`.
     """
 
-    certificate_chain: str | None = None
-    private_key: str | None = None
+    certificate_chain: _File | None = None
+    private_key: _File | None = None
     secret_name: ObjectName | None = None
-    secret_namespace: ObjectName = "default"  # noqa: S105 - a name, not a secret
+    secret_namespace: Namespace = "default"  # noqa: S105 - a name, not a secret
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        found = Violations()
+        check_exactly_one(found, certificateChain=self.certificate_chain, secretName=self.secret_name)
+        if self.private_key is not None and self.secret_name is not None:
+            found.add("a Secret brings its own key", "privateKey", code="forbidden")
+        found.refuse()
+        return self
 
 
 class SettingsSpec(Node):
@@ -35,8 +51,10 @@ class SettingsSpec(Node):
     mode: Literal["tolerant", "strict"] | None = None
     default_retry: bool | None = None
     host_fallback: bool | None = None
+    two_stage: Literal["auto", "always"] | None = None
     nodes: Many[NodeChoice] = ()
     acm: dict[str, LocalCertificate] = Field({})
+    sds_socket: Annotated[str, Field(pattern="^/")] | None = None
 
 
 class AppMeshSettings(Kind):

@@ -21,6 +21,9 @@ Protocol = Literal["http", "http2", "grpc", "tcp"]
 AwsName = Annotated[str, Field(max_length=255)]
 """The name at AWS; empty is the same as absent."""
 
+IpPreference = Literal["IPv6_ONLY", "IPv4_ONLY", "IPv4_PREFERRED", "IPv6_PREFERRED"]
+"""Which addresses of a name are used."""
+
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 Priority = Annotated[int, Field(ge=0, le=1000)]

@@ -14,7 +14,7 @@ from anygate.dialects.app_mesh.kinds.connections import (
 )
 from anygate.dialects.app_mesh.kinds.references import MeshReference, ObjectReference, ServiceReference
 from anygate.dialects.app_mesh.kinds.tls import BackendDefaults, ClientPolicy, ListenerTls
-from anygate.dialects.app_mesh.kinds.values import GROUP, AwsName, PortMapping
+from anygate.dialects.app_mesh.kinds.values import GROUP, AwsName, IpPreference, PortMapping
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Kind, Node
 from anygate.manifests.selector import LabelSelector
@@ -49,7 +49,8 @@ class Dns(Node):
 
     hostname: str | None = Field(default=None, min_length=1)
     response_type: Annotated[str, Field(pattern="^(LOADBALANCER|ENDPOINTS)$")] | None = None
-    ip_preference: str | None = None
+    # In the API only.
+    ip_preference: IpPreference | None = None
     # As v1beta1 writes it.
     host_name: str | None = Field(default=None, min_length=1)
 
@@ -79,7 +80,8 @@ class CloudMap(Node):
     namespace_name: _Attribute
     service_name: _Attribute
     attributes: Many[Attribute] = ()
-    ip_preference: str | None = None
+    # In the API only.
+    ip_preference: IpPreference | None = None
 
     @model_validator(mode="before")
     @classmethod
