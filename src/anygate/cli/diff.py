@@ -1,0 +1,79 @@
+"""`anygate diff`: what one set of manifests does otherwise than another."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from anygate.model import Model
+
+
+def diff(
+    old: str,
+    new: str,
+    *,
+    format: Literal["text", "json"] = "text",  # noqa: A002
+    strict: Annotated[bool, Parameter(show_default=False)] = False,
+    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
+) -> int:
+    """Compare two sets of manifests of any kind by what they do, not by how they are written.
+
+    Exits with 0 when they do the same, with 1 when something differs, and with 2 when manifests have errors, for what
+    is left of them says little.
+
+    Parameters
+    ----------
+    old
+        A file, a folder (searched for *.yaml, *.yml and *.json) or - for standard input.
+    new
+        The same for what it is compared with.
+    format
+        How differences are printed: text or json.
+    strict
+        What differs only where a prefix ends counts too; it is a note otherwise.
+    node
+        Compare the sidecars of this VirtualNode of App Mesh, NAME or NAMESPACE/NAME, in place of the gateways. May be
+        repeated.
+    """
+    from anygate.cli.output import say, show_step, wants_colour
+    from anygate.diff import diff_models, render_json, render_text
+    from anygate.errors import UsageError
+
+    if old == new == "-":
+        raise UsageError("standard input cannot be both sets of manifests")
+    with show_step("reading manifests"):
+        before, after = (_read(path, node or ()) for path in (old, new))
+    with show_step("comparing"):
+        found = diff_models(before.model, after.model, strict=strict)
+    print(render_json(found) if format == "json" else render_text(found, colour=wants_colour(sys.stdout)), end="")
+    for note in found.notes if format == "text" else ():
+        say(f"note: {note}")
+    if before.is_broken or after.is_broken:
+        return 2
+    return 1 if found else 0
+
+
+class _Side(NamedTuple):
+    """What one side's manifests ask for, and whether something was wrong with them."""
+
+    model: "Model"
+    is_broken: bool
+
+
+def _read(path: str, nodes: Sequence[str]) -> _Side:
+    """Read one side; its errors are printed."""
+    from anygate.cli.output import print_diagnostics
+    from anygate.cli.settings_source import make_settings
+    from anygate.compiler import compile_sources
+    from anygate.diagnostics import Report, Severity
+    from anygate.loading import load_manifests
+
+    report = Report()
+    sources = load_manifests([path], report, stdin=sys.stdin.buffer)
+    result = compile_sources((*sources, *make_settings(nodes=nodes)))
+    report.extend(result.diagnostics)
+    errors = [one for one in report.diagnostics if one.severity is Severity.ERROR]
+    print_diagnostics(errors)
+    return _Side(result.model, bool(errors))
