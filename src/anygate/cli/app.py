@@ -26,6 +26,10 @@ COMMANDS = {
     "explain": Command(
         "anygate.cli.explain:explain", "[OPTIONS] PATH... URL", "say where a request goes, and which rule decides"
     ),
+    "diff": Command("anygate.cli.diff:diff", "[OPTIONS] OLD NEW", "say what one set of manifests does otherwise"),
+    "convert": Command(
+        "anygate.cli.convert:convert", "[OPTIONS] PATH... --to gateway-api|envoy", "write manifests in another dialect"
+    ),
     "links": Command("anygate.cli.links:links", "STACK -o FOLDER [OPTIONS]", "write the APISIX route files of a stack"),
     "new": Command("anygate.cli.new:new", "KIND NAME [OPTIONS]", "print a commented, valid starting manifest"),
     "rule": Command("anygate.cli.rule:rule", "[RULE-ID]", "say what a diagnostic means, with examples"),
@@ -38,7 +42,10 @@ _VERSION_FLAGS = ("--version", "-V")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 0, 1 manifests, 2 usage, 3 environment, 70 internal."""
+    """Run the program and return its exit code: 0, 1 manifests, 2 usage, 3 environment, 70 internal.
+
+    `diff` has a code for what it finds, as diff(1) does: 1 differences, 2 manifests with errors or usage.
+    """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(tokens)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def check(
     *path: str,
     format: Literal["text", "json", "github", "sarif"] = "text",  # noqa: A002
+    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
     strict: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
     """Check manifests without running them. Exits with 1 when there are errors.
@@ -23,23 +24,27 @@ def check(
         Files, folders (searched for *.yaml, *.yml and *.json) or - for standard input.
     format
         How findings are printed: text, json, github (workflow commands) or sarif.
+    node
+        App Mesh: check the sidecar of this VirtualNode, NAME or NAMESPACE/NAME, instead of gateways. May be repeated.
     strict
-        Warnings count as errors.
+        Warnings count as errors, and App Mesh manifests are refused where its controller refused them.
     """
+    from anygate.cli.settings_source import make_settings
     from anygate.compiler import compile_sources
     from anygate.diagnostics import Report, Severity
     from anygate.errors import UsageError
-    from anygate.manifests import load_sources
+    from anygate.loading import load_manifests
 
     if not path:
         raise UsageError("name a file or folder to check, or - for standard input")
     report = Report()
-    sources = load_sources(path, report, stdin=sys.stdin.buffer)
-    result = compile_sources(sources)
+    sources = load_manifests(path, report, stdin=sys.stdin.buffer)
+    settings = make_settings(strict=strict, nodes=node or ())
+    result = compile_sources((*sources, *settings))
     report.extend(result.diagnostics)
     # Where endpoints are is a matter of running: manifests for a cluster leave it to the cluster.
-    found = [one for one in report.diagnostics if one.rule != "no-endpoints"]
-    _print(found, format, len(sources), len(result.outcomes))
+    found = [one for one in report.diagnostics if not one.rule.endswith("no-endpoints")]
+    _print(found, format, len(sources), len(result.outcomes) - len(settings))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return 1 if any(one.severity in failing for one in found) else 0
 

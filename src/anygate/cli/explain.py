@@ -23,6 +23,8 @@ def explain(
     data: Annotated[list[str] | None, Parameter(name=("--data", "-d"), allow_leading_hyphen=True)] = None,
     head: Annotated[bool, Parameter(name=("--head", "-I"))] = False,
     insecure: Annotated[int, Parameter(name=("--insecure", "-k", "-s", "-S", "-i", "-v"), count=True)] = 0,
+    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
+    strict: Annotated[bool, Parameter(show_default=False)] = False,
     format: Literal["text", "json"] = "text",  # noqa: A002
 ) -> int:
     """Say where a request goes and why: listener, hostname, rule, backend, and what came close.
@@ -43,16 +45,21 @@ def explain(
         The same as -X HEAD.
     insecure
         Accepted so that a curl command can be pasted; changes nothing.
+    node
+        App Mesh: ask the sidecar of this VirtualNode, as NAME or NAMESPACE/NAME, instead of gateways. May be repeated.
+    strict
+        App Mesh manifests are refused where its controller refused them.
     format
         How the explanation is printed: text or json.
     """
     from anygate.cli.output import print_diagnostics
+    from anygate.cli.settings_source import make_settings
     from anygate.compiler import compile_sources
     from anygate.diagnostics import Report, Severity
     from anygate.errors import UsageError
     from anygate.explain import explain as explain_request
     from anygate.explain import parse_request, render_json, render_text
-    from anygate.manifests import load_sources
+    from anygate.loading import load_manifests
 
     del insecure
     paths, url = split_arguments(arguments)
@@ -65,7 +72,8 @@ def explain(
         body=_read_body(data),
     )
     report = Report()
-    result = compile_sources(load_sources(paths, report, stdin=sys.stdin.buffer))
+    sources = load_manifests(paths, report, stdin=sys.stdin.buffer)
+    result = compile_sources((*sources, *make_settings(strict=strict, nodes=node or ())))
     report.extend(result.diagnostics)
     answer = note_endpoints(result.model, explain_request(assume_endpoints(result.model), found))
     print_diagnostics([one for one in report.diagnostics if one.severity is not Severity.NOTE])

@@ -117,7 +117,7 @@ def _finish(
         _apply(plan)
     files = "file" if len(made.routes) == 1 else "files"
     if plan.is_empty:
-        say(f"up to date: {made.objects} objects in {len(made.routes)} {files}")
+        say(f"up to date: {len(made.objects)} objects in {len(made.routes)} {files}")
     return 0
 
 

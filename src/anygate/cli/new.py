@@ -52,7 +52,7 @@ def new(
     path
         Path prefix that an HTTPRoute matches.
     service
-        Service that a route goes to, or that a policy or grant is about.
+        Service that a route goes to, or that a policy or grant is about; VirtualService of a GatewayRoute.
     port
         Port of a listener, a Service or a backend.
     address
@@ -62,7 +62,8 @@ def new(
     model
         Model that an AIGatewayRoute serves.
     backend
-        AIServiceBackend that an AIGatewayRoute goes to, or that a policy is for.
+        AIServiceBackend that an AIGatewayRoute goes to or that a policy is for; VirtualNode or VirtualRouter behind
+        a VirtualService or VirtualRouter.
     override
         What the model is called at the backend.
     timeout

@@ -24,6 +24,7 @@ def run(
     *path: str,
     stub: Annotated[Literal["none", "unreachable", "all"], Parameter(show_choices=False, show_default=False)] = "none",
     resolve: Annotated[list[str] | None, Parameter(show_default=False)] = None,
+    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
     bind: str = "127.0.0.1",
     port_offset: Annotated[int, Parameter(show_default=False)] = 0,
     access_log: Annotated[str, Parameter(show_default=False)] = "",
@@ -32,6 +33,7 @@ def run(
     usage: Annotated[str, Parameter(show_default=False)] = "",
     metrics: Annotated[int, Parameter(show_default=False)] = 0,
     otlp: Annotated[str, Parameter(show_default=False)] = "",
+    strict: Annotated[bool, Parameter(show_default=False)] = False,
     show_config: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
     """Serve manifests on a local Envoy, and follow their changes without dropping a request.
@@ -48,6 +50,8 @@ def run(
         --stub puts a simulated service in place of every backend that cannot be reached, --stub=all of all.
     resolve
         Where a backend really is: HOST[:PORT]=ADDRESS:PORT, such as shop=127.0.0.1:3000. May be repeated.
+    node
+        App Mesh: run the sidecar of this VirtualNode, as NAME or NAMESPACE/NAME, instead of gateways. May be repeated.
     bind
         IP address to listen on.
     port_offset
@@ -64,9 +68,12 @@ def run(
         Port of 127.0.0.1 that serves the metrics of AI requests for Prometheus.
     otlp
         Root URL of the OTLP collector that gets spans of AI requests; OTEL_EXPORTER_OTLP_ENDPOINT by default.
+    strict
+        App Mesh manifests are refused where its controller refused them.
     show_config
         Print the manifests that are made of the environment, without its secrets, and run nothing.
     """
+    from anygate.cli.settings_source import make_settings, make_stand_in
     from anygate.runner.companions import CompanionOptions
     from anygate.runner.destinations import parse_resolution
     from anygate.runner.inputs import Inputs
@@ -75,6 +82,7 @@ def run(
     _check_usage(bind, port_offset, concurrency, metrics)
     collector = otlp or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     _check_services(ratelimit, collector)
+    _check_nodes(node or (), path)
     made = _read_environment(path, show_config)
     if show_config:
         return 0
@@ -94,7 +102,9 @@ def run(
         ),
     )
     # Before there is an event loop, so that Ctrl-C ends waiting for standard input.
-    inputs = Inputs(path, sys.stdin.buffer, made)
+    settings = make_settings(strict=strict, nodes=node or ())
+    stand_ins = (make_stand_in(),) if stub != "none" else ()
+    inputs = Inputs(path, sys.stdin.buffer, (*made, *settings, *stand_ins))
     return asyncio.run(_serve(inputs, options))
 
 
@@ -143,6 +153,13 @@ def _check_usage(bind: str, port_offset: int, concurrency: int, metrics: int) ->
         raise UsageError(f"--metrics {metrics}: expected a port")
     if concurrency < 1:
         raise UsageError(f"--concurrency {concurrency}: expected 1 or more")
+
+
+def _check_nodes(nodes: Sequence[str], paths: Sequence[str]) -> None:
+    from anygate.errors import UsageError
+
+    if nodes and not paths:
+        raise UsageError(f"--node {nodes[0]}: name the manifests in which this VirtualNode is")
 
 
 def _check_services(ratelimit: str, otlp: str) -> None:

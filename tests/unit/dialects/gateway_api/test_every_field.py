@@ -27,6 +27,7 @@ DEFAULTS = (HERE.parents[2] / "golden" / "gateway_api" / "_defaults.yaml").read_
 Path_ = tuple[str | int, ...]
 
 SILENT = {
+    "BackendLBPolicy spec.loadBalancing.type": "the block beside it says the same",
     "Backend spec.tls.wellKnownCACertificates": "without a word about trust the same authorities are asked",
     "BackendTLSPolicy spec.targetRefs.0.sectionName": "the Service has one port; a golden case has more",
     "Gateway spec.infrastructure.parametersRef": "names an EnvoyProxy, whose own fields are named",
