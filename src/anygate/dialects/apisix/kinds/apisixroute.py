@@ -1,6 +1,7 @@
 """ApisixRoute: HTTP rules and stream rules."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -30,8 +31,22 @@ class RouteMatch(Node):
     filter_func: str = Field(default="", alias="filter_func")
 
 
+@dataclass(frozen=True)
+class Overrides:
+    """What an Ingress says about its Services; empty and None leave it as it is."""
+
+    namespace: str = ""
+    scheme: Literal["http", "https", "grpc", "grpcs"] | None = None
+    retries: int | None = None
+
+
 class StreamBackend(Node):
     """A Service of the same namespace, and a port of it by number or name."""
+
+    @property
+    def overrides(self) -> Overrides:
+        """What is said elsewhere about the Service."""
+        return Overrides()
 
     service_name: ObjectName
     service_port: IntOrString

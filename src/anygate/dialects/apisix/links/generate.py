@@ -29,15 +29,15 @@ KUSTOMIZATION = "kustomization.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """The files of a stack: those of the folder of routes by name, and the Helm overlay.
+    """The files of a stack: those of the folder of routes by name, and the Helm overlay; and the objects in them.
 
     `context` are the variables that they were made of, without secrets.
     """
 
     routes: Mapping[str, str]
     helm: str
-    objects: int
     context: Mapping[str, Any]
+    objects: tuple[Written, ...] = field(compare=False)
 
 
 @dataclass(slots=True)
@@ -132,5 +132,5 @@ def _render(stack: Stack, instances: Sequence[Instance], parts: _Parts) -> Gener
     routes[KUSTOMIZATION] = _HEAD + render_kustomization(list(routes))
     streams = [port for instance in instances for port in instance.streams]
     helm = _HEAD + render_helm(stack.apisix.external_traffic, streams)
-    count = sum(map(len, written.values()))
-    return Generated(MappingProxyType(routes), helm, count, build_context(stack, instances))
+    objects = tuple(one for found in written.values() for one in found)
+    return Generated(MappingProxyType(routes), helm, build_context(stack, instances), objects)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from anygate.diagnostics import FieldPath, Rule
+from anygate.dialects.apisix.plugins.entries import Entry
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind, Node
 from anygate.model.backend import Backend
@@ -25,13 +26,21 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Consumer:
-    """An ApisixConsumer: its id, such as `ns_name`, its credential by kind (`keyAuth`), and its plugins."""
+    """An ApisixConsumer: its id, such as `ns_name`, its credential by kind (`keyAuth`), and the limits of its own."""
 
     id: str
     names: tuple[str, ...]
     kind: str
     credential: Any
     origin: Origin
+    limits: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A rule that gives its answer before any plugin of a lower priority is asked, so that none may change it."""
+
+    rule: HttpRule
 
 
 class Surroundings(Protocol):
@@ -64,10 +73,21 @@ class Surroundings(Protocol):
 class Plugin(Protocol):
     """One plugin by APISIX's name. `is_guard` says that a route must answer 503 rather than run without it."""
 
-    name: str
-    config: type[Node]
-    is_guard: bool
+    @property
+    def name(self) -> str:
+        """What APISIX calls it."""
+        ...
 
-    def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule] | Refusal:
+    @property
+    def config(self) -> type[Node]:
+        """The shape of its configuration."""
+        ...
+
+    @property
+    def is_guard(self) -> bool:
+        """Whether a route must not run without it."""
+        ...
+
+    def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule | Answered] | Refusal:
         """The rule as the plugin makes it; several where it splits requests, the first that matches decides."""
         ...

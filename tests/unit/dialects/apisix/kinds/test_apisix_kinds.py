@@ -23,7 +23,8 @@ ABSENT = object()
 
 
 def read(document: dict[str, Any]) -> Any:
-    model = KINDS["apisix.apache.org", document["kind"]].resolve_model("v2")
+    group, _, version = document["apiVersion"].partition("/")
+    model = KINDS[group, document["kind"]].resolve_model(version)
     assert model is not None
     return model.model_validate(document)
 
@@ -56,7 +57,8 @@ def test_rich_objects_are_valid(kind: str) -> None:
 
 def test_every_kind_is_tried() -> None:
     assert {kind for _, kind in KINDS} == set(VALID)
-    assert [kind for (_, kind), entry in KINDS.items() if not entry.namespaced] == ["ApisixClusterConfig"]
+    wide = {kind for (_, kind), entry in KINDS.items() if not entry.namespaced}
+    assert wide == {"ApisixClusterConfig", "ApisixSettings", "IngressClass", "OpenIdProvider"}
 
 
 def test_defaults() -> None:
@@ -138,6 +140,10 @@ def test_secrets_are_not_shown() -> None:
         ("ApisixTls", "secret", ABSENT, "spec.secret"),
         ("ApisixTls", "client.caSecret.namespace", ABSENT, "spec.client.caSecret.namespace"),
         ("ApisixPluginConfig", "plugins", [], "spec.plugins"),
+        ("Ingress", "rules.0.http.paths.0.path", ABSENT, "spec.rules.0.http.paths.0.path"),
+        ("Ingress", "rules.0.http.paths.0.pathType", "prefix", "spec.rules.0.http.paths.0.pathType"),
+        ("Ingress", "defaultBackend.service.port", {}, "spec.defaultBackend.service.port"),
+        ("Ingress", "tls.0.hosts", ["a_b"], "spec.tls.0.hosts.0"),
         ("ApisixGlobalRule", "plugins", ABSENT, "spec.plugins"),
         ("ApisixConsumer", "authParameter.keyAuth.value", ABSENT, "spec.authParameter.keyAuth"),
         ("ApisixConsumer", "authParameter.keyAuth.secretRef", {"name": "x"}, "spec.authParameter.keyAuth.secretRef"),

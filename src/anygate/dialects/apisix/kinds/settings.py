@@ -1,0 +1,29 @@
+"""ApisixSettings: how APISIX manifests are to be read where there is a choice."""
+
+from typing import ClassVar, Literal
+
+from anygate.dialects.apisix.kinds.values import SecretReference
+from anygate.manifests.kind import Kind, Many, Node
+
+SETTINGS_GROUP = "anygate.dev"
+SETTINGS_VERSIONS = ("v1alpha1",)
+
+
+class SettingsSpec(Node):
+    """The choices. What is absent is chosen by no one, and the default holds."""
+
+    # Which is asked first, as in APISIX's own `router.http`: radixtree_host_uri or radixtree_uri.
+    router: Literal["host_uri", "uri"] | None = None
+    # The classes that are read; an object without a class is read in any case.
+    ingress_classes: Many[str] | None = None
+    # What an ApisixTls shows whose Secret is not among the manifests; without it nobody can connect.
+    stand_in_certificate: SecretReference | None = None
+
+
+class ApisixSettings(Kind):
+    """Settings for everything of APISIX that is read together with it."""
+
+    GROUP: ClassVar[str] = SETTINGS_GROUP
+    KIND: ClassVar[str] = "ApisixSettings"
+
+    spec: SettingsSpec = SettingsSpec.model_construct()

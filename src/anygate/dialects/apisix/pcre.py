@@ -1,0 +1,45 @@
+"""Perl's regular expressions, which APISIX searches for anywhere in a text, as RE2 that must match all of it."""
+
+import re
+from functools import lru_cache
+
+from anygate.model.re2 import problem_of
+
+_LOOKAROUND = re.compile(r"\(\?(?:<?[=!]|>|\||R|&|\()|\\(?:[1-9]|K|R|g\{?\w)|(?<!\\)[*+?}]\+")
+_PIECE = re.compile(r"\\Q.*?(?:\\E|$)|\\[pPx]\{[^}]*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|.", re.DOTALL)
+_NEGATED = {r"\S": r"[^\s?]", r"\W": r"[^\w?]", r"\D": r"[^\d?]"}
+
+
+@lru_cache(maxsize=4096)
+def refuse_pattern(pattern: str) -> str:
+    """Why a pattern cannot be had in RE2; empty if it can."""
+    unescaped = "".join(piece for piece in _PIECE.findall(pattern) if piece[0] != "[" and piece[:2] != r"\Q")
+    found = _LOOKAROUND.search(unescaped)
+    if found:
+        return f"there are no look-arounds, back-references or possessive repetitions like {found[0]}"
+    return problem_of(pattern) or ""
+
+
+def search_pattern(pattern: str, *, ignore_case: bool = False) -> str:
+    """What matches all of a text in which a pattern is found."""
+    return f"(?s:.*){_group(pattern, ignore_case)}(?s:.*)"
+
+
+def search_path_pattern(pattern: str, *, ignore_case: bool = False) -> str:
+    """What matches all of a path with its query if a pattern is found in the path: nothing in it crosses a `?`."""
+    inside = "".join(map(_within_path, _PIECE.findall(pattern)))
+    return f"[^?]*{_group(inside, ignore_case)}[^?]*(?:\\?.*)?"
+
+
+def _group(pattern: str, ignore_case: bool) -> str:
+    return f"(?{'i' if ignore_case else ''}:{pattern})"
+
+
+def _within_path(piece: str) -> str:
+    if piece == ".":
+        return "[^?]"
+    if piece in ("$", r"\z", r"\Z"):
+        return r"(?:\z|\?.*\z)"
+    if piece in _NEGATED:
+        return _NEGATED[piece]
+    return piece[:-1] + "?]" if piece.startswith("[^") else piece

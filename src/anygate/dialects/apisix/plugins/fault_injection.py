@@ -1,0 +1,113 @@
+"""fault-injection: delays and answers on purpose. https://apisix.apache.org/docs/apisix/plugins/fault-injection/"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from pydantic import Field
+
+from anygate.dialects.apisix.expressions import Conditions
+from anygate.dialects.apisix.findings import PLUGIN_CONFIG
+from anygate.dialects.apisix.plugins.config import Config
+from anygate.dialects.apisix.plugins.header_changes import read_headers
+from anygate.dialects.apisix.plugins.plugin import Answered, Refusal, Surroundings
+from anygate.dialects.apisix.plugins.splitting import add_edit, narrow, with_percent
+from anygate.dialects.apisix.plugins.values import Answerable, Scalars, Vars
+from anygate.dialects.apisix.plugins.variables import read_text
+from anygate.dialects.apisix.vars import read_alternatives
+from anygate.manifests.kind import Node
+from anygate.model.edit import HeaderEdit, Respond
+from anygate.model.limits import Faults
+from anygate.model.route import HttpRule
+from anygate.model.text import Text
+
+_ALL = 100
+
+
+class Abort(Config):
+    """An answer in place of the backend's, for a share of those requests that satisfy one list of `vars`."""
+
+    http_status: Answerable
+    body: str | None = None
+    headers: Scalars | None = None
+    percentage: int = Field(default=_ALL, ge=0, le=_ALL)
+    vars: Vars | None = None
+
+
+class Delay(Config):
+    """A pause of some seconds before anything else."""
+
+    duration: float = Field(ge=0)
+    percentage: int = Field(default=_ALL, ge=0, le=_ALL)
+    vars: Vars | None = None
+
+
+class FaultInjectionConfig(Config):
+    """Either or both."""
+
+    abort: Abort | None = None
+    delay: Delay | None = None
+
+
+class FaultInjection:
+    """Envoy's own faults for delays, and rules that answer by themselves for aborts."""
+
+    name = "fault-injection"
+    config: type[Node] = FaultInjectionConfig
+    is_guard = False
+
+    def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule | Answered] | Refusal:
+        """Delay and answer some of the rule's requests."""
+        delayed = _delay(config.delay, rule, surroundings)
+        if isinstance(delayed, Refusal) or config.abort is None or config.abort.percentage == 0:
+            return delayed
+        found: list[HttpRule | Answered] = []
+        for one in delayed:
+            aborted = _abort(config.abort, one, surroundings)
+            if isinstance(aborted, Refusal):
+                return aborted
+            found += aborted
+        return found
+
+
+def _delay(delay: Delay | None, rule: HttpRule, surroundings: Surroundings) -> list[HttpRule] | Refusal:
+    if delay is None or not delay.duration or not delay.percentage:
+        return [rule]
+    faults = Faults(
+        origin=surroundings.origin, delay=timedelta(seconds=delay.duration), delay_percent=float(delay.percentage)
+    )
+    alternatives = _read_vars(delay.vars, "delay")
+    if isinstance(alternatives, Refusal):
+        return alternatives
+    if alternatives is None:
+        return [msgspec.structs.replace(rule, faults=faults)]
+    return [narrow(rule, "delayed", alternatives, faults=faults), rule]
+
+
+def _abort(abort: Abort, rule: HttpRule, surroundings: Surroundings) -> list[HttpRule | Answered] | Refusal:
+    alternatives = _read_vars(abort.vars, "abort")
+    if isinstance(alternatives, Refusal):
+        return alternatives
+    edit = read_headers({"set": abort.headers}, surroundings) if abort.headers else HeaderEdit()
+    if isinstance(edit, Refusal):
+        return edit
+    body = read_text(abort.body or "", surroundings, ("abort", "body"))
+    text = body if isinstance(body, Text) else None
+    action = Respond(origin=surroundings.origin, status=abort.http_status, body="" if text else str(body), text=text)
+    headers = add_edit(rule.response_headers, edit)
+    changes = {"action": action, "response_headers": headers, "rewrite": None, "mirrors": ()}
+    if alternatives is None and abort.percentage == _ALL:
+        return [Answered(msgspec.structs.replace(rule, **changes))]
+    aborted = narrow(rule, "aborted", alternatives or (Conditions(),), **changes)
+    return [Answered(with_percent(aborted, abort.percentage)), rule]
+
+
+def _read_vars(written: Vars | None, field: str) -> tuple[Conditions, ...] | Refusal | None:
+    """The lists of which one must hold, or None for every request."""
+    if not written:
+        return None
+    found = read_alternatives(written)
+    if isinstance(found, str):
+        return Refusal(PLUGIN_CONFIG, f"the condition cannot be asked for: {found}", "", (field, "vars"))
+    return found

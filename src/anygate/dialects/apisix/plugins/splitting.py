@@ -1,0 +1,33 @@
+"""Rules of which a part of the requests goes another way."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from anygate.dialects.apisix.expressions import Conditions
+from anygate.model.edit import HeaderEdit
+from anygate.model.match import HttpMatch
+from anygate.model.route import HttpRule
+
+
+def narrow(rule: HttpRule, name: str, alternatives: Iterable[Conditions], **changes: Any) -> HttpRule:
+    """The rule for those requests for which one of the alternatives holds, with some of its fields changed.
+
+    It has the rank of the rule that it comes from, so it has to stand before it.
+    """
+    matches = rule.matches or (HttpMatch(origin=rule.origin),)
+    narrower = tuple(one.narrow(match) for match in matches for one in alternatives)
+    return msgspec.structs.replace(rule, name=f"{rule.name}/{name}", matches=narrower, **changes)
+
+
+def with_percent(rule: HttpRule, percent: float) -> HttpRule:
+    """The rule for a share of its requests."""
+    matches = tuple(msgspec.structs.replace(match, percent=percent) for match in rule.matches)
+    return msgspec.structs.replace(rule, matches=matches)
+
+
+def add_edit(edit: HeaderEdit | None, more: HeaderEdit) -> HeaderEdit:
+    """Header changes with more of them."""
+    known = edit or HeaderEdit()
+    return HeaderEdit(set=known.set + more.set, add=known.add + more.add, remove=known.remove + more.remove)
