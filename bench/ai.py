@@ -11,7 +11,6 @@ wrk: `apt-get install wrk`.
 """
 
 import argparse
-import re
 import shutil
 import socket
 import subprocess
@@ -27,12 +26,10 @@ import ai_bodies
 import ai_peers
 import gateway
 import plain_envoy
-from measure import cpu_seconds, describe_box, family, median, render_table, resident
+from measure import describe_box, family, median, render_table, resident
+from wrk import Load, post
 
 PATH = "/v1/chat/completions"
-_DONE = re.compile(r"(\d+) requests in")
-_PERCENTILE = re.compile(r"^\s+(50|99)%\s+([0-9.]+)(us|ms|s)$", re.MULTILINE)
-_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 MANIFESTS = """
 apiVersion: gateway.networking.k8s.io/v1
@@ -85,15 +82,6 @@ class Side:
     pid: int
     model: str
     headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Load:
-    """One round: microseconds of CPU for a request, and milliseconds at two percentiles."""
-
-    cpu: float
-    p50: float
-    p99: float
 
 
 def main() -> int:
@@ -198,22 +186,8 @@ def _request(side: Side, stream: bool) -> tuple[dict[str, str], bytes]:
 def _load(side: Side, stream: bool, connections: int, seconds: int) -> Load:
     """One round of load on one side."""
     headers, body = _request(side, stream)
-    lines = [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
-    script = "\n".join(['wrk.method = "POST"', f"wrk.body = [==[{body.decode()}]==]", *lines])
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(script)
-        file.flush()
-        members = family(side.pid)
-        before = cpu_seconds(members)
-        url = f"http://{plain_envoy.LOOPBACK}:{side.port}{PATH}"
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", file.name, url]
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60).stdout
-        used = cpu_seconds(members) - before
-    done = _DONE.search(said)
-    if done is None or "Non-2xx" in said or "Socket errors" in said or not int(done[1]):
-        raise SystemExit(f"wrk on {side.name}:\n{said}")
-    times = {name: float(value) * _UNITS[unit] for name, value, unit in _PERCENTILE.findall(said)}
-    return Load(used / int(done[1]) * 1e6, times.get("50", 0.0), times.get("99", 0.0))
+    url = f"http://{plain_envoy.LOOPBACK}:{side.port}{PATH}"
+    return post(url, headers, body, side.pid, connections=connections, seconds=seconds)
 
 
 def _raw(side: Side, stream: bool) -> bytes:

@@ -5,6 +5,9 @@ Services) it prints wall time, CPU time and the process's peak memory of each st
 to the snapshot, and by how much each grows from one size to the next. Then one route changes: how long the second
 compile takes and how many resources differ (it must be one).
 
+Then the same of App Mesh: meshes of 75, 150 and 300 nodes with as many services and routers, each with five routes, and
+twice as many gateway routes. And of APISIX: 500 and 5,000 ApisixRoutes with two rules each.
+
 With --envoy, instead, a real Envoy is connected over ADS through `anygate run`: how long from saving the file until the
 changed route answers, beside how long Envoy by itself takes for a RouteConfiguration of that size.
 
@@ -22,6 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import apisix_sets
+import mesh_sets
 import route_sets
 from measure import MEGABYTE, Cost, describe_box, measured, median, render_table
 
@@ -32,9 +37,17 @@ from anygate.envoy.snapshot import TYPES
 from anygate.manifests import load_sources
 
 STAGES = ("load", "YAML", "kinds", "read", "build", "total")
-PARTS = {"parse_sources": "YAML", "_read_kinds": "kinds", "build_snapshot": "build"}
-"""The compiler's own names for its stages; the stage between them is the dialects' `read`."""
+PARTS = {"parse_sources": "YAML", "_read_kinds": "kinds", "_read_model": "read", "build_snapshot": "build"}
+"""The compiler's own names for its stages."""
 SIZES = (100, 1_000, 10_000)
+MESH_SIZES = (75, 150, 300)
+APISIX_SIZES = (500, 5_000)
+LAYOUTS = {
+    "file": "one file",
+    "folder": "a folder with a file for each route",
+    "mesh": "a mesh of nodes, routers and gateway routes",
+    "apisix": "ApisixRoutes in one file",
+}
 
 
 def main() -> int:
@@ -54,16 +67,20 @@ def main() -> int:
     for layout in ("file", "folder"):
         for changed in ("same length", "longer"):
             show_change(layout, changed, options.sizes[-1], options.rounds)
+    show_sizes("mesh", options.mesh_sizes, options.rounds)
+    show_sizes("apisix", options.apisix_sizes, options.rounds)
     return 0
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of routes")
+    parser.add_argument("--mesh-sizes", type=int, nargs="+", default=MESH_SIZES, help="numbers of nodes")
+    parser.add_argument("--apisix-sizes", type=int, nargs="+", default=APISIX_SIZES, help="numbers of ApisixRoutes")
     parser.add_argument("--rounds", type=int, default=3, help="processes per size")
     parser.add_argument("--envoy", action="store_true", help="instead, change one route under a running Envoy")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--layout", choices=("file", "folder"), default="file", help=argparse.SUPPRESS)
+    parser.add_argument("--layout", choices=[*LAYOUTS], default="file", help=argparse.SUPPRESS)
     parser.add_argument("--changed", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -79,8 +96,12 @@ def show_sizes(layout: str, sizes: list[int], rounds: int) -> None:
             _row(f"{size:,}" if stage == STAGES[0] else "", stage, costs[stage], growths[stage]) for stage in STAGES
         ]
         before = costs
-    print(f"\nFirst compile, {'one file' if layout == 'file' else 'a folder with a file for each route'}")
-    print(render_table(("routes", "stage", "wall s", "CPU s", "peak MB", "CPU growth"), rows))
+    print(f"\nFirst compile, {LAYOUTS[layout]}")
+    print(
+        render_table(
+            ("nodes" if layout == "mesh" else "routes", "stage", "wall s", "CPU s", "peak MB", "CPU growth"), rows
+        )
+    )
 
 
 def _row(size: str, stage: str, cost: Cost, growth: float) -> tuple[str, ...]:
@@ -148,7 +169,13 @@ def measure_once(size: int, layout: str, changed: str) -> dict[str, Any]:
 
 
 def write(folder: Path, size: int, layout: str, *, port: int = route_sets.GATEWAY_PORT, target: int = 9000) -> None:
-    """Write manifests of a size as one file or as one file for each route."""
+    """Write manifests of a size as one file, as one file for each route, or as another dialect's in one file."""
+    if layout == "apisix":
+        (folder / "all.yaml").write_text(apisix_sets.render_routes(size))
+        return
+    if layout == "mesh":
+        (folder / "all.yaml").write_text(mesh_sets.render_mesh(size, port=port))
+        return
     if layout == "file":
         (folder / "all.yaml").write_text(route_sets.render_file(size, port=port, target=target))
         return
@@ -199,14 +226,8 @@ def watched(costs: dict[str, Cost]) -> Iterator[None]:
 
         return run
 
-    class Timed:
-        def __init__(self, dialect: Any) -> None:
-            self.name, self.kinds = dialect.name, dialect.kinds
-            self.read = timed("read", dialect.read)
-
-    originals = {name: vars(compiler)[name] for name in (*PARTS, "DIALECTS")}
+    originals = {name: vars(compiler)[name] for name in PARTS}
     vars(compiler).update({name: timed(stage, originals[name]) for name, stage in PARTS.items()})
-    vars(compiler)["DIALECTS"] = tuple(Timed(dialect) for dialect in originals["DIALECTS"])
     try:
         yield
     finally:

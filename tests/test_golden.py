@@ -20,8 +20,11 @@ from anygate.compiler import Result, Verdict, compile_sources
 from anygate.diagnostics import Report, SourceFile
 from anygate.diagnostics.render_text import render_text
 from anygate.envoy.api import message, redact, type_name
+from anygate.envoy.build import build
 from anygate.envoy.constraints import check
+from anygate.envoy.placement import Placement
 from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET, Snapshot
+from anygate.envoy.upstream.files import list_credential_files
 from anygate.manifests.load import parse_sources
 from anygate.model.dump import render_model
 
@@ -122,9 +125,17 @@ def test_compiles_to_what_is_recorded(case: Path) -> None:
         assert text == recorded[name], f"{case / name} differs; ANYGATE_UPDATE=1 rewrites it"
 
 
+def with_files(result: Result, folder: Path) -> Snapshot:
+    """The resources with the files that Envoy reads when it is given them."""
+    files = list_credential_files(result.model)
+    for file in files:
+        (folder / file.name).write_bytes(file.content.reveal())
+    return build(result.model, Placement(credentials=str(folder))).snapshot if files else result.snapshot
+
+
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_envoy_accepts_it(case: Path, tmp_path: Path) -> None:
-    snapshot = compiled(case).snapshot
+    snapshot = with_files(compiled(case), tmp_path)
     for type_url in NAMES.values():
         for made in snapshot[type_url].values():
             assert list(check(message(type_name(type_url)).FromString(made.body))) == []

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from anygate.cli.settings_source import make_stand_in
 from anygate.diagnostics import Diagnostic
 from anygate.errors import EnvironmentProblem
 from anygate.runner.inputs import Inputs
@@ -41,7 +42,8 @@ class Running:
         self._settled = threading.Event()
         listeners = Listeners(self._on_served, self._on_findings, self.told.put, on_request=self.requests.put)
         options = {"stubs": "unreachable", "concurrency": 1, "port_offset": offset, **options}
-        self.session = Session(Inputs([str(path)]), RunOptions(**options), listeners)
+        made = [make_stand_in()] if options["stubs"] != "none" else []
+        self.session = Session(Inputs([str(path)], made=made), RunOptions(**options), listeners)
         self._thread = threading.Thread(target=self._run)
 
     def start(self) -> None:
@@ -149,8 +151,9 @@ def join(*texts: str) -> str:
 
 def find_offset(ports: Sequence[int]) -> int:
     """A port offset with which all ports are free right now."""
+    highest = min(_HIGHEST, 65_536 - max(ports, default=0))
     while True:
-        offset = random.randrange(_LOWEST, _HIGHEST)
+        offset = random.randrange(_LOWEST, highest)
         if all(is_free(port + offset) for port in ports):
             return offset
 

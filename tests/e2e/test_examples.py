@@ -12,18 +12,25 @@ from running import Running, find_offset
 from transcript import DEADLINE, Step, check_answer, read_steps, repeat, run_curl, run_netcat
 
 from anygate.cli.app import main
+from anygate.cli.settings_source import make_stand_in
 from anygate.compiler import compile_sources
 from anygate.diagnostics import Report
 from anygate.errors import EnvironmentProblem
-from anygate.manifests import load_sources
+from anygate.loading import load_manifests
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples"
 EXAMPLES = sorted(
-    str(one.relative_to(ROOT)) for one in FOLDER.iterdir() if one.is_dir() or one.suffix in (".yaml", ".yml", ".json")
+    str(one.relative_to(ROOT))
+    for one in (*FOLDER.iterdir(), *(FOLDER / "app-mesh").iterdir())
+    if (one.is_dir() and one.name != "app-mesh") or one.suffix in (".yaml", ".yml", ".json")
 )
-MANUALS = {"examples/app-mesh": ("mesh-not-honoured",)}
-"""Examples that are as a manual has them, remarks and all, with the warnings that they are known for."""
+REMARKED = {
+    "examples/app-mesh/products": ("mesh-not-honoured",),
+    "examples/app-mesh/partner-api": (),
+    "examples/apisix": ("apisix-no-certificate",),
+}
+"""Examples with notes: as a manual has them, or more than gateways need; with the warnings that they are known for."""
 
 _ATTEMPTS = 5
 
@@ -39,9 +46,10 @@ def read_text(example: str) -> str:
     return "\n".join(file.read_text() for file in files)
 
 
-def list_ports(text: str) -> set[int]:
-    """The ports of listeners, which stand deeper than those of Services by nothing but their protocol."""
-    return {int(port) for port in re.findall(r"port: (\d+)\n    (?:  )?protocol: (?:HTTPS?|TLS|TCP|UDP|http)\n", text)}
+def list_ports(example: str) -> set[int]:
+    """The ports of listeners."""
+    model = compile_sources((*load_manifests([example], Report()), make_stand_in())).model
+    return {listener.port for gateway in model.gateways for listener in gateway.listeners}
 
 
 class Served:
@@ -103,11 +111,11 @@ def serve(example: str, ports: set[int]) -> Iterator[Served]:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_clean(example: str) -> None:
     report = Report()
-    report.extend(compile_sources(load_sources([example], report)).diagnostics)
+    report.extend(compile_sources(load_manifests([example], report)).diagnostics)
     rules = {found.rule for found in report.diagnostics}
-    if example in MANUALS:
+    if example in REMARKED:
         rules = {found.rule for found in report.diagnostics if found.severity != "note"}
-    assert rules <= {"no-endpoints", *MANUALS.get(example, ())}
+    assert rules <= {"no-endpoints", *REMARKED.get(example, ())}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -115,8 +123,8 @@ def test_does_what_it_says(example: str, capsys: pytest.CaptureFixture[str]) -> 
     text = read_text(example)
     steps = read_steps(text)
     assert steps, "an example shows what it does"
-    assert f"examples/{Path(example).name}" in text
-    with serve(example, list_ports(text)) as served:
+    assert example in text
+    with serve(example, list_ports(example)) as served:
         for step in steps:
             served.run(step, capsys)
 
@@ -128,7 +136,7 @@ def test_strict_check_passes() -> None:
 
 def test_readme_lists_every_example() -> None:
     listed = re.findall(r"\]\(([^)]+)\)", (FOLDER / "README.md").read_text())
-    assert sorted(one.rstrip("/") for one in listed) == [Path(one).name for one in EXAMPLES]
+    assert sorted(f"examples/{one.rstrip('/')}" for one in listed) == EXAMPLES
 
 
 def test_new_manifests_run_together() -> None:
@@ -168,3 +176,24 @@ def test_new_ai_manifests_run_together() -> None:
         f"CLIENTS    BASE URL\nOpenAI     {url}/v1\nAnthropic  {url}/anthropic",
         "MODEL   ANSWERED BY\ngpt-4o  openai",
     ]
+
+
+def test_new_mesh_manifests_run_together() -> None:
+    made = [
+        run_anygate("new", *words.split()).stdout
+        for words in (
+            "mesh shop",
+            "virtualgateway web",
+            "gatewayroute cart --path /cart",
+            "virtualservice cart --with router",
+            "virtualrouter cart",
+            "virtualnode cart",
+        )
+    ]
+    offset = find_offset([8080])
+    with program("run", "--stub", f"--port-offset={offset}", "-", stdin="".join(made)) as running:
+        running.out.await_line("ready")
+        answer = run_curl(f"curl http://127.0.0.1:{8080 + offset}/cart/7")
+        missing = run_curl(f"curl http://127.0.0.1:{8080 + offset}/other")
+    assert (answer.status, answer.headers["x-stub-backend"], answer.seen["path"]) == (200, "cart.default", "/cart/7")
+    assert missing.status == 404

@@ -16,6 +16,7 @@ from running import find_offset, gateway, join, served_by, services
 
 from anygate.proxy.run_folder import RunFolder
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 ROUTE = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -167,6 +168,18 @@ def test_access_log_on_standard_output(offset: int) -> None:
         started.out.await_line("ready")
         get(offset)
         assert started.out.await_line("{").startswith("{")
+
+
+def test_access_log_of_the_manifests_on_standard_output() -> None:
+    example = EXAMPLES / "app-mesh" / "api-versions"
+    text = "---\n".join(file.read_text() for file in sorted(example.iterdir()))
+    log = '  logging: {accessLog: {file: {path: /dev/stdout, format: {text: "%PROTOCOL% %RESPONSE_CODE%\\n"}}}}\n'
+    offset = find_offset([8080])
+    options = ("run", "--stub", "-", f"--port-offset={offset}")
+    with program(*options, stdin=text.replace("  listeners:\n", f"{log}  listeners:\n", 1)) as started:
+        started.out.await_line("ready")
+        httpx2.get(f"http://127.0.0.1:{8080 + offset}/v3", timeout=DEADLINE)
+        assert started.out.await_line("HTTP/1.1") == "HTTP/1.1 404\n"
 
 
 def test_gateways_that_want_one_port(offset: int) -> None:

@@ -152,9 +152,12 @@ def test_mistakes_that_were_served_do_not_hold_a_reload() -> None:
         assert ask(running) == "two"
         assert running.rules().count("backend-not-found") == 1  # told once
         second = route("gone", name="second", path="/second")
+        told = len(running.findings)
         running.write(join(ONE, broken, second))
         running.await_word("not reloaded")
         assert ask(running) == "two"
+        # Nothing of what was there before stands between the reader and what is to blame.
+        assert [str(found.object) for found in running.findings[told:]] == ["HTTPRoute/default/second"]
 
 
 def test_a_deleted_file(running: Running) -> None:

@@ -37,9 +37,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_server(answer: str, context: ssl.SSLContext | None = None) -> Iterator[int]:
+def http_server(answer: str, context: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> Iterator[int]:
     """Answer every GET with a text, over TLS with a context; yields the port."""
-    server = _Server(("127.0.0.1", 0), _Answer)
+    server = _Server((address, 0), _Answer)
     server.answer = answer
     server.context = context
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
