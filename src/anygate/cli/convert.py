@@ -46,7 +46,7 @@ def convert(
     path
         Files, folders or - for standard input.
     to
-        What is written: gateway-api (with the policies of Envoy Gateway), or envoy (a bootstrap without xDS).
+        What is written: gateway-api (with the kinds of Envoy Gateway and Envoy AI Gateway), or envoy (without xDS).
     output
         Folder of the files; without it everything is printed as one stream.
     report

@@ -11,6 +11,7 @@ from anygate.diagnostics import Rule
 from anygate.model.backend import Backend
 from anygate.model.match import HttpMatch
 from anygate.model.origin import Origin
+from anygate.model.root import Model
 from anygate.model.route import HttpRoute, HttpRule
 from anygate.model.tls import Secret
 
@@ -46,6 +47,9 @@ class Host(Protocol):
     def refer_backend(self, name: str, kind: str, namespace: str) -> dict[str, Any]:
         """A reference to Envoy Gateway's Backend, which is written, made by an object of `kind`."""
 
+    def allow(self, kind: str, namespace: str, target: str, target_namespace: str, name: str) -> None:
+        """Let objects of a kind in one namespace refer to an object in another."""
+
     def refer_secret(self, name: str, kind: str, namespace: str, key: str) -> dict[str, Any]:
         """A reference to the Secret that holds a secret of the model, or that people have to make with this key."""
 
@@ -65,6 +69,9 @@ class Guest(Protocol):
     @property
     def carried(self) -> Collection[str]:
         """The fields of the model (`Timeouts.attempt_idle`) that it writes, or names where it cannot."""
+
+    def prepare(self, model: Model) -> Model:
+        """The model without what goes without saying in the guest's kinds."""
 
     def is_for(self, line: Line, backends: Mapping[str, Backend]) -> bool:
         """Whether a row is the guest's to write."""

@@ -13,7 +13,7 @@ from anygate.model.match import HttpMatch
 from anygate.model.origin import Origin
 from anygate.model.route import Credential, Forward, HttpRule
 
-_SHOWN = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_SHOWN = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key")
 """Where clients show their own credentials, which are not for the provider."""
 
 _Place = tuple[str, Origin, HttpMatch | None]

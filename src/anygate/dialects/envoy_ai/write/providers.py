@@ -44,8 +44,11 @@ class Providers:
         if any(len(listed) > _MOST_EDITS for listed in (*headers.values(), *body.values())):
             text = f"a reference takes {_MOST_EDITS} changes of each kind, and there are more"
             host.lose(MODEL_ROUTING, provider.origin, text)
+        written = self._write(host, backend, own, name)
+        if namespace:
+            host.allow("AIGatewayRoute", namespace, "AIServiceBackend", own, written)
         made = {
-            "name": self._write(host, backend, own, name),
+            "name": written,
             "namespace": own if own != namespace else "",
             "modelNameOverride": provider.model,
             "headerMutation": headers,

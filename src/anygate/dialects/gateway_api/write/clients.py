@@ -30,11 +30,10 @@ def write_client(writing: Writing, server: Server, connection: ClientConnection,
     )
     streams = [one.idle_timeout for one in server.streams if one.idle_timeout is not None]
     idle = connection.tcp_idle_timeout if connection.tcp_idle_timeout is not None else next(iter(streams), None)
-    link = given(
-        connection_limit=limit,
-        buffer_limit=connection.buffer_limit,
-        max_accept_per_socket_event=connection.max_accept_per_event if connection.max_accept_per_event != 1 else None,
-    )
+    link = given(connection_limit=limit, buffer_limit=connection.buffer_limit)
+    if connection.max_accept_per_event != 1 and (link or connection.max_accept_per_event):
+        # 1 is the default where anything is said of connections, and 0 stands for no bound.
+        link["maxAcceptPerSocketEvent"] = connection.max_accept_per_event or 0
     proxy = None
     if connection.proxy_protocol:
         proxy = {"optional": connection.proxy_protocol == "optional"}

@@ -72,25 +72,18 @@ spec:
   - backendRefs: [{name: items, port: 80}]
 """
 
-_MODEL = """---
+_SERVERS = """---
 apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: AIGatewayRoute
-metadata: {name: chat}
+kind: MCPRoute
+metadata: {name: tools}
 spec:
-  parentRefs: [{name: web}]
-  rules:
-  - matches: [{headers: [{name: x-ai-eg-model, value: small}]}]
-    backendRefs: [{name: chat}]
----
-apiVersion: aigateway.envoyproxy.io/v1beta1
-kind: AIServiceBackend
-metadata: {name: chat}
-spec: {schema: {name: OpenAI}, backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: chat}}
+  parentRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: web}]
+  backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: tools}]
 ---
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: Backend
-metadata: {name: chat}
-spec: {endpoints: [{fqdn: {hostname: models.example, port: 80}}]}
+metadata: {name: tools}
+spec: {endpoints: [{fqdn: {hostname: tools.example, port: 80}}]}
 """
 
 _TLS = ", tls: {mode: MODE, certificate: {file: {certificateChain: /tls.crt, privateKey: /tls.key}}}"
@@ -112,6 +105,31 @@ kind: Service
 metadata: {name: items}
 spec: {ports: [{port: 80}]}
 """
+
+
+_PLUGIN = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web}
+spec: {gatewayClassName: nantian, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: items}
+spec: {parentRefs: [{name: web}], rules: [{backendRefs: [{name: items, port: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: items}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: gateway.nantian.dev/v1alpha1
+kind: WasmPlugin
+metadata: {name: audit}
+spec:
+  wasm: {url: "https://plugins.example.com/audit.wasm", sha256: DIGEST}
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: items}]
+""".replace("DIGEST", "60e153599f1440820dc3a55c57eefc230ff4028662f622a90108103a14f5dd0a")
 
 
 def _apisix(plugin: str, config: str) -> str:
@@ -216,12 +234,22 @@ BACKENDS = Rule(
     external=True,
 )
 
+PLUGIN = Rule(
+    "convert-plugin",
+    Severity.WARNING,
+    what="A plugin becomes one of an EnvoyExtensionPolicy, which Envoy Gateway runs and anygate does not.",
+    why="What the plugin refuses passes where nobody runs it. Where its code has no URL it cannot be written at all.",
+    wrong=_PLUGIN,
+    right=_GATEWAY,
+    external=True,
+)
+
 MODELS = Rule(
     "convert-models",
     Severity.ERROR,
-    what="A rule for AI models or for MCP servers has no place in the Gateway API itself.",
-    why="It needs the kinds of Envoy AI Gateway; without them it is left out.",
-    wrong=_GATEWAY + _MODEL,
+    what="A rule for MCP servers has no place in the Gateway API itself.",
+    why="It needs an MCPRoute of Envoy AI Gateway, which is not written; the rule is left out.",
+    wrong=_GATEWAY + _SERVERS,
     right=_GATEWAY + _ROUTE,
     external=True,
 )

@@ -141,6 +141,10 @@ class GuestHost:
         """A reference to Envoy Gateway's Backend, which is written, made by an object of `kind`."""
         return self._backends.refer_as_backend(name, kind, namespace)
 
+    def allow(self, kind: str, namespace: str, target: str, target_namespace: str, name: str) -> None:
+        """Let objects of a kind in one namespace refer to an object in another."""
+        self._writing.allow(kind, namespace, target, target_namespace, name)
+
     def refer_secret(self, name: str, kind: str, namespace: str, key: str) -> dict[str, Any]:
         """A reference to the Secret that holds a secret of the model, or that people have to make with this key."""
         return self._writing.secret(name, kind, namespace, key)

@@ -10,6 +10,7 @@ import msgspec
 from anygate.diagnostics import Rule
 from anygate.dialects.gateway_api.write.checks import fold_checks
 from anygate.dialects.gateway_api.write.findings import REWRITE, SECURITY, SETTING
+from anygate.dialects.gateway_api.write.plugins import is_fetched
 from anygate.dialects.gateway_api.write.writing import Writing
 from anygate.model.backend import Backend
 from anygate.model.edit import HeaderEdit
@@ -17,7 +18,7 @@ from anygate.model.inference import Inference, Provider
 from anygate.model.listener import Stage
 from anygate.model.mcp import Mcp, McpAccess
 from anygate.model.origin import Origin
-from anygate.model.route import Timeouts
+from anygate.model.route import HttpRule, Timeouts
 from anygate.model.security import Security
 from anygate.model.text import Text
 
@@ -187,6 +188,8 @@ def _without_carried(writing: Writing, node: msgspec.Struct) -> msgspec.Struct:
     """A node without what is written in other words than its own."""
     if isinstance(node, Security):
         return fold_checks(node)
+    if isinstance(node, HttpRule):
+        return msgspec.structs.replace(node, plugins=tuple(one for one in node.plugins if not is_fetched(one)))
     if isinstance(node, Backend) and (writing.members(node) or _is_even(node)):
         # Its shares are those of what it was joined of, or none.
         return msgspec.structs.replace(node, groups=())

@@ -24,6 +24,7 @@ _VERSIONS = {
     "ClientTrafficPolicy": ENVOY_GATEWAY,
     "SecurityPolicy": ENVOY_GATEWAY,
     "HTTPRouteFilter": ENVOY_GATEWAY,
+    "EnvoyExtensionPolicy": ENVOY_GATEWAY,
     "AIGatewayRoute": AI_GATEWAY,
     "AIServiceBackend": AI_GATEWAY,
     "BackendSecurityPolicy": AI_GATEWAY,

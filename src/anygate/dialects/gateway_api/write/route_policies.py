@@ -6,6 +6,7 @@ from anygate.dialects.gateway_api.write.backends import Backends
 from anygate.dialects.gateway_api.write.connections import TRIGGERS
 from anygate.dialects.gateway_api.write.findings import SETTING
 from anygate.dialects.gateway_api.write.objects import GATEWAY_API, Document
+from anygate.dialects.gateway_api.write.plugins import write_plugins
 from anygate.dialects.gateway_api.write.security import SecurityWords
 from anygate.dialects.gateway_api.write.traffic import write_traffic
 from anygate.dialects.gateway_api.write.words import given
@@ -33,12 +34,18 @@ class RoutePolicies:
     def __init__(self, writing: Writing, backends: Backends) -> None:
         self._writing = writing
         self._security = SecurityWords(writing, backends)
-        self._wishes: dict[str, list[_Wish]] = {"BackendTrafficPolicy": [], "SecurityPolicy": []}
+        self._wishes: dict[str, list[_Wish]] = {
+            "BackendTrafficPolicy": [],
+            "EnvoyExtensionPolicy": [],
+            "SecurityPolicy": [],
+        }
 
     def add(self, route: Document, name: str, rule: HttpRule, connection: Connection, is_grpc: bool) -> None:
         """Note what a rule asks for."""
         traffic = write_traffic(rule, connection, is_grpc, self._writing.losses)
         self._wishes["BackendTrafficPolicy"].append(_Wish(route, name, traffic, rule.origin))
+        plugins = write_plugins(rule, self._writing.losses)
+        self._wishes["EnvoyExtensionPolicy"].append(_Wish(route, name, plugins, rule.origin))
         lost = [one for one in rule.retry.triggers if one not in TRIGGERS] if rule.retry else []
         if lost and rule.retry is not None:
             text = f"requests are no longer tried again on {', '.join(lost)}"

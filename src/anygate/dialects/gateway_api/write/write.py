@@ -28,6 +28,7 @@ _ORDER = (
     "ClientTrafficPolicy",
     "SecurityPolicy",
     "BackendTrafficPolicy",
+    "EnvoyExtensionPolicy",
     "HTTPRouteFilter",
     "AIServiceBackend",
     "BackendSecurityPolicy",
@@ -52,7 +53,7 @@ class Written:
 
 def write_model(model: Model, options: Options | None = None, guest: Guest | None = None) -> Written:
     """Write a model as Gateway API manifests; a guest writes the rules for which the Gateway API has no words."""
-    writing = Writing(model, options or Options())
+    writing = Writing(guest.prepare(model) if guest is not None else model, options or Options())
     backends = Backends(writing)
     policies = RoutePolicies(writing, backends)
     places = write_gateways(writing)

@@ -23,6 +23,7 @@ _GROUPS = {
     "Service": "",
     "Secret": "",
     "ConfigMap": "",
+    "AIGatewayRoute": AI_GATEWAY.partition("/")[0],
     "AIServiceBackend": AI_GATEWAY.partition("/")[0],
     "BackendSecurityPolicy": AI_GATEWAY.partition("/")[0],
 }
@@ -128,7 +129,9 @@ class Writing:
             return f"kubectl -n {namespace} create secret tls {name} --cert={found.chain_path} --key={found.key_path}"
         if isinstance(found, Certificate):
             return f"kubectl -n {namespace} create secret tls {name} --cert=CERTIFICATE --key=KEY"
-        return f"kubectl -n {namespace} create secret generic {name} --from-literal={key or 'KEY'}=VALUE"
+        # What is injected is all of the header.
+        value = "'Bearer KEY'" if key == "credential" else "VALUE"
+        return f"kubectl -n {namespace} create secret generic {name} --from-literal={key or 'KEY'}={value}"
 
 
 def namespace_of(origin: Origin) -> str:

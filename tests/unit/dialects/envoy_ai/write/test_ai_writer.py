@@ -105,6 +105,13 @@ def test_it_is_the_same_when_it_is_converted_again() -> None:
     assert [one.value for one in again.documents] == [one.value for one in once.written.documents]
 
 
+def test_gateways_hosts_and_namespaces_are_kept() -> None:
+    made = convert((Path(__file__).parent / "wide.yaml").read_text())
+    assert made.differences == ()
+    assert made.lost == set()
+    assert [one.name for one in made.written.documents if one.kind == "AIGatewayRoute"] == ["another", "chat"]
+
+
 def test_quotas_of_backends_are_named_and_left_out() -> None:
     made = convert(*golden("envoy_ai", "quotas-leave-out-backends"))
     assert findings.MODEL_ROUTING.id in made.lost
