@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from anygate.diagnostics import Diagnostic, Report, SourceFile
-from anygate.dialects.apisix.links.expand import expand_stack, is_generated, is_stack
+from anygate.dialects.apisix.stack_files import is_generated, is_stack
 from anygate.manifests import load_sources
 from anygate.manifests.load import FileCache
 
@@ -21,6 +21,8 @@ class LoadCache:
         self, stacks: Sequence[SourceFile], environment: Mapping[str, str], report: Report
     ) -> dict[SourceFile, SourceFile | None]:
         """The manifests of each stack; None of one that has none."""
+        from anygate.dialects.apisix.links.expand import expand_stack
+
         kept, self._stacks = self._stacks, {}
         for source in stacks:
             if source in kept:

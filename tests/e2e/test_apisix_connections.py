@@ -46,6 +46,14 @@ def secured() -> Iterator[Running]:
             "guarded",
             ', client: {caSecret: {name: clients, namespace: default}, skip_mtls_uri_regex: ["^/public/"]}',
         ),
+        tls("lost", "lost.x.test", "exact", ", client: {caSecret: {name: nowhere, namespace: default}}"),
+        tls("unread", "unread.x.test", "exact", ", client: {caSecret: 5}"),
+        tls(
+            "ahead",
+            "ahead.x.test",
+            "exact",
+            ', client: {caSecret: {name: clients, namespace: default}, skip_mtls_uri_regex: ["(?=a)"]}',
+        ),
         route(
             "hosts",
             rule("all", 'paths: ["/*"]', "open"),
@@ -93,6 +101,17 @@ def subjects(running: Running, name: str) -> list[str]:
 def test_an_exact_name_gets_its_certificate_before_a_wildcard(secured: Running) -> None:
     assert subjects(secured, "a.x.test") == ["a.x.test"]
     assert subjects(secured, "b.x.test") == subjects(secured, "open.test") == ["*.x.test", "open.test"]
+
+
+@pytest.mark.parametrize("name", ["lost", "unread", "ahead"])
+def test_a_name_whose_clients_cannot_be_checked_is_closed_and_never_left_to_a_wider_one(
+    secured: Running, name: str
+) -> None:
+    context = client_context()
+    context.check_hostname = False
+    assert fetch(secured, f"{name}.x.test", context=context).startswith("HTTP/1.1 503 ")
+    assert fetch(secured, "b.x.test", host=f"{name}.x.test").startswith("HTTP/1.1 421 ")
+    assert fetch(secured, "b.x.test").startswith("HTTP/1.1 200 ")
 
 
 def test_a_name_without_a_certificate_is_refused(secured: Running) -> None:

@@ -42,6 +42,11 @@ kind: Secret
 metadata: {{name: bob}}
 stringData: {{key: key-of-bob}}
 ---
+apiVersion: v1
+kind: Secret
+metadata: {{name: backend}}
+stringData: {{headers.Authorization: Bearer key-of-backend}}
+---
 apiVersion: apisix.apache.org/v2
 kind: ApisixConsumer
 metadata: {{name: carl}}
@@ -80,6 +85,7 @@ spec:
 """
 
 
+BASIC_HIDDEN = "{name: basic-auth, config: {hide_credentials: true}}"
 KEY_AUTH = "{name: key-auth, config: {hide_credentials: true}}"
 MANIFESTS = CONSUMERS + "".join(
     (
@@ -87,7 +93,7 @@ MANIFESTS = CONSUMERS + "".join(
         route("key", KEY_AUTH),
         route("anonymous", "{name: key-auth, config: {anonymous_consumer: default_bob}}"),
         route("basic", "{name: basic-auth, config: {realm: place}}"),
-        route("basic-hidden", "{name: basic-auth, config: {hide_credentials: true}}"),
+        route("basic-hidden", BASIC_HIDDEN),
         route("token", "{name: jwt-auth, config: {}}"),
         route("token-hidden", "{name: jwt-auth, config: {hide_credentials: true, header: x-token}}"),
         route("both", "{name: basic-auth, config: {}}", "{name: key-auth, config: {}}"),
@@ -120,6 +126,7 @@ MANIFESTS = CONSUMERS + "".join(
             "cors-echo", "{name: cors, config: {allow_origins: '**', allow_methods: GET, timing_allow_origins: '*'}}"
         ),
         route("wolf", "{name: wolf-rbac, config: {server: 'http://wolf'}}"),
+        route("rewritten", BASIC_HIDDEN, "{name: proxy-rewrite, config: {headers: {X-Old: a}}, secretRef: backend}"),
         route("lost", "{name: key-auth, config: {}, secretRef: nowhere}"),
     )
 )
@@ -331,12 +338,18 @@ def test_a_changed_key_holds_at_once(tmp_path: Path) -> None:
         assert httpx2.get(f"{url}/key/a", headers={**host, "apikey": "new-key"}).status_code == 200
 
 
+def test_a_header_from_a_secret_takes_the_place_of_what_the_client_sent(client: httpx2.Client) -> None:
+    headers = seen(client.get("/rewritten/a", auth=("carl)%x", "pass")))
+    assert headers["authorization"] == "Bearer key-of-backend"
+    assert headers["x-old"] == "a"
+
+
 def test_no_key_is_shown(gateway: Running) -> None:
     folder = gateway.session.folder
     assert folder is not None
     dump = json.dumps(asyncio.run(Admin(folder.admin_socket).config_dump()))
     assert "x-consumer-username" in dump.lower()
-    for secret in ("key-of-ann", "key-of-bob", SECRET):
+    for secret in ("key-of-ann", "key-of-bob", "key-of-backend", SECRET):
         assert secret not in dump
         assert b64encode(secret.encode()).decode().rstrip("=") not in dump
     assert sha1(b"pass").hexdigest() not in dump

@@ -25,6 +25,7 @@ from filter_gateway import (
     origin,
     rule,
     security,
+    server,
 )
 from joserfc import jwt as tokens
 from joserfc.jwk import RSAKey
@@ -266,23 +267,47 @@ def test_claims_can_choose_the_route() -> None:
 
 # connections from before a policy
 
+ASKED = ExtAuth(origin=origin("x"), protocol="http", backend="gone")
+LOGIN = Oidc(
+    origin=origin("o"),
+    name="login",
+    issuer="http://idp",
+    client_id="web",
+    client_secret="keys",
+    hmac_secret="keys",
+    token_backend="gone",
+    authorization_endpoint="http://idp/authorize",
+    token_endpoint="http://idp/token",
+)
+
 
 def test_a_chain_from_before_a_policy_still_refuses() -> None:
     """A connection keeps its chain while routes change: what guards requests must not need a new chain."""
     keys = ApiKeyAuth(origin=origin("k"), secrets=("keys",), headers=("x-key",))
+    checked = Jwt(origin=origin("c"), providers=(provider(),))
     routes = {
         "/basic": rule("basic", security=security(basic=BasicAuth(origin=origin("b"), secret="users"))),
         "/key": rule("key", security=security(api_key=keys)),
         "/jwt": rule("jwt", security=security(jwt=Jwt(origin=origin("a"), providers=(provider(),)))),
         "/rbac": rule("rbac", security=authorized()),
+        "/login": rule("login", security=security(oidc=LOGIN)),
+        "/asked": rule("asked", security=security(ext_auth=ASKED)),
+        "/both": rule("both", security=security(ext_auth=ASKED, jwt=checked)),
+        "/large": rule("large", request_buffer=3),
         "/open": rule("open"),
     }
     secrets = opaque(users=f"ann:{PASSWORD}", keys='{"ann": "one"}')
-    with gateway(routes, secrets=secrets, chain_rules=[rule("open")]) as (_, client, echo):
+    before = [rule("open"), rule("checked", security=security(jwt=checked))]
+    callers = server(caller_headers=("x-caller",))
+    with gateway(routes, secrets=secrets, chain_rules=before, at=callers, clusters={"gone": []}) as (_, client, echo):
         assert client.get("/basic").status_code == 401
         assert client.get("/key").status_code == 401
         assert client.get("/jwt", headers=bearer(token())).status_code == 403
         assert client.get("/rbac").status_code == 403
+        assert client.get("/login").status_code == 403
+        assert client.get("/asked").status_code == 403
+        assert client.get("/both", headers=bearer(token())).status_code == 403
+        assert client.post("/large", content="1234").status_code == 413
         assert echo.seen == []
         assert client.get("/open").status_code == 200
         assert client.get("/basic", auth=("ann", "secret")).status_code == 200
@@ -292,25 +317,13 @@ def test_routes_that_answer_themselves_are_guarded_too() -> None:
     with Upstream("gone") as gone:
         port = gone.port
     keys = ApiKeyAuth(origin=origin("k"), secrets=("keys",), headers=("x-key",))
-    asked = ExtAuth(origin=origin("x"), protocol="http", backend="gone")
-    login = Oidc(
-        origin=origin("o"),
-        name="login",
-        issuer="http://idp",
-        client_id="web",
-        client_secret="keys",
-        hmac_secret="keys",
-        token_backend="gone",
-        authorization_endpoint="http://idp/authorize",
-        token_endpoint="http://idp/token",
-    )
     routes = {
         "/basic": rule("basic", security=security(basic=BasicAuth(origin=origin("b"), secret="users"))),
         "/key": rule("key", security=security(api_key=keys)),
         "/jwt": rule("jwt", security=security(jwt=Jwt(origin=origin("a"), providers=(provider(),)))),
         "/rbac": rule("rbac", security=authorized()),
-        "/asked": rule("asked", security=security(ext_auth=asked)),
-        "/login": rule("login", security=security(oidc=login)),
+        "/asked": rule("asked", security=security(ext_auth=ASKED)),
+        "/login": rule("login", security=security(oidc=LOGIN)),
     }
     respond = {"route": None, "direct_response": {"status": 299}}
     move = {"route": None, "redirect": {"host_redirect": "elsewhere.example"}}

@@ -6,7 +6,9 @@ import pytest
 
 from anygate.compiler import compile_sources
 from anygate.diagnostics import RULES, SourceFile
+from anygate.dialects import declare_rules
 
+declare_rules()
 INTERNAL = sorted(name for name, rule in RULES.items() if not rule.external)
 
 

@@ -15,8 +15,10 @@ def rule(rule_id: str = "") -> int:
     import anygate.dialects.apisix.links  # declares the rules of stack files
     import anygate.runner.session  # noqa: F401 - declares the rules of running
     from anygate.diagnostics import RULES
+    from anygate.dialects import declare_rules
     from anygate.errors import UsageError
 
+    declare_rules()
     if not rule_id:
         width = max(len(name) for name in RULES)
         for name in sorted(RULES):

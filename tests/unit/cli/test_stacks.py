@@ -7,7 +7,8 @@ import pytest
 
 from anygate.cli.app import main
 from anygate.diagnostics import Report, SourceFile
-from anygate.dialects.apisix.links.expand import expand_stack, is_stack
+from anygate.dialects.apisix.links.expand import expand_stack
+from anygate.dialects.apisix.stack_files import is_stack
 from anygate.loading import LoadCache, load_manifests
 
 STACK = """domain: lab.test

@@ -115,8 +115,10 @@ def _guarded_servers(
     """A server for each name that asks for client certificates, with the routes of hosts below it."""
     found = []
     for host in sorted((one for one in hosts.values() if one.asks_clients), key=lambda one: one.name):
-        near = [route for route in routes if _may_serve(route, host.name)]
+        near = [] if host.closed else [route for route in routes if _may_serve(route, host.name)]
         guards = [_make_guard(host, near)] if host.open_paths else []
+        if host.closed:
+            guards = [_make_wall(host)]
         found.append(
             Server(
                 origin=host.origin,
@@ -134,6 +136,19 @@ def _guarded_servers(
 def _may_serve(route: HttpRoute, name: str) -> bool:
     wanted = route.hostnames or ("",)
     return any(covers(one, name) or covers(name, one) for one in wanted)
+
+
+def _make_wall(host: TlsHost) -> HttpRoute:
+    """What answers every request for a host whose clients cannot be checked."""
+    here: Origin = host.origin
+    answer = Respond(origin=here, status=503, reason=host.closed)
+    return HttpRoute(
+        origin=here,
+        name="",
+        kind="ApisixTls",
+        hostnames=(host.name,),
+        rules=(HttpRule(origin=here, name="closed", action=answer),),
+    )
 
 
 def _make_guard(host: TlsHost, routes: Sequence[HttpRoute]) -> HttpRoute:

@@ -69,6 +69,8 @@ def _read_stream(
         if not is_tcp or owner is None:
             text = f"no ApisixTls has a certificate for {rule.match.host}" if is_tcp else "UDP has no server names"
             return Fault(SECRET, text, (*path, "match", "host"))
+        if owner.closed:
+            return Fault(SECRET, owner.closed, (*path, "match", "host"))
         tls = owner.tls
     sources = _read_plugins(context, item, rule, path)
     if isinstance(sources, Fault):

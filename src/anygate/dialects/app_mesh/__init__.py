@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from anygate.diagnostics import Report
-from anygate.dialects.app_mesh import left_behind as left_behind
 from anygate.dialects.app_mesh.kinds import KINDS
-from anygate.dialects.app_mesh.read import read
 from anygate.dialects.app_mesh.starters import TEMPLATES
 from anygate.dialects.dialect import Expansion, KindEntry, ReadCache, Reading
 from anygate.dialects.template import Template
@@ -25,6 +23,10 @@ class AppMesh:
 
     def read(self, index: Index, report: Report, cache: ReadCache) -> Reading:
         """Read every object of this dialect's kinds into the model."""
+        if not any(index.all(*kind) or index.broken(kind[1]) for kind in KINDS):
+            return Reading()
+        from anygate.dialects.app_mesh.read import read
+
         return read(index, report, cache)
 
 

@@ -4,15 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from anygate.diagnostics import Report
 from anygate.dialects.dialect import Expansion, KindEntry, ReadCache, Reading
-from anygate.dialects.envoy_ai import findings, mcp_findings, route_findings
 from anygate.dialects.envoy_ai.kinds import KINDS
 from anygate.dialects.envoy_ai.starters import TEMPLATES
-from anygate.dialects.envoy_ai.write import findings as losses
 from anygate.dialects.template import Template
 from anygate.manifests.index import Index
-
-FINDINGS = (findings, losses, mcp_findings, route_findings)
-"""Where the rules of this dialect are, which are known before any object is read."""
 
 
 class EnvoyAi:

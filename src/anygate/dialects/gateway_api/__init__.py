@@ -7,7 +7,6 @@ from anygate.dialects.dialect import Expansion, KindEntry, ReadCache, Reading
 from anygate.dialects.gateway_api.kinds import KINDS
 from anygate.dialects.gateway_api.read import read
 from anygate.dialects.gateway_api.starters import TEMPLATES
-from anygate.dialects.gateway_api.write import findings as findings
 from anygate.dialects.template import Template
 from anygate.manifests.index import Index
 

@@ -4,14 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from anygate.diagnostics import Report
 from anygate.dialects.dialect import Expansion, KindEntry, ReadCache, Reading
-from anygate.dialects.nantian import ai_findings, findings, token_findings
 from anygate.dialects.nantian.kinds import KINDS
 from anygate.dialects.nantian.starters import TEMPLATES
 from anygate.dialects.template import Template
 from anygate.manifests.index import Index
-
-FINDINGS = (findings, ai_findings, token_findings)
-"""Where the rules of this dialect are, which are known before any object is read."""
 
 
 class Nantian:

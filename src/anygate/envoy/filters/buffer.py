@@ -24,9 +24,11 @@ class BufferFilter:
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
-        """Return the entry where a rule has a limit."""
-        del server
-        if not any(rule.request_buffer and not rule.inference for rule in rules):
+        """Return the entry where a rule has a limit, and in every chain of a gateway whose limits guard its rules.
+
+        (See `HttpFilter.chain`.)
+        """
+        if not server.http.caller_headers and not any(rule.request_buffer and not rule.inference for rule in rules):
             return []
         config = build("envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=uint32(_PLACEHOLDER))
         return [ChainEntry(NAME, config, disabled=True)]

@@ -287,3 +287,21 @@ def test_a_field_without_effect_is_named(field: str, value: str) -> None:
     result = compiled(f"{{name: openid-connect, config: {{{OPENID}, {field}: {value}}}}}")
     places: list[Any] = [one.path[-1] for one in result.diagnostics if one.rule == "apisix-not-honoured"]
     assert field in places
+
+
+def test_preflights_pass_the_guards_of_global_rules_and_none_of_the_route() -> None:
+    everywhere = """
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixGlobalRule
+metadata: {name: everywhere}
+spec: {plugins: [{name: ip-restriction, config: {whitelist: [192.0.2.0/24]}}]}
+"""
+    preflight, rest = rules_of(compiled("{name: cors, config: {}}", "{name: key-auth, config: {}}", more=everywhere))
+    assert isinstance(preflight.action, Respond)
+    assert preflight.security is not None
+    assert preflight.security.admission
+    assert preflight.security.api_key is None
+    assert rest.security is not None
+    assert rest.security.admission
+    assert rest.security.api_key

@@ -1,37 +1,17 @@
 """A stack file as the manifests that it stands for, without writing any."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
 
 from anygate.diagnostics import DerivedFile, Report, SourceFile
-from anygate.dialects.apisix.links.generate import MARKER, generate
+from anygate.dialects.apisix.links.generate import generate
 from anygate.dialects.apisix.links.rules.attributes import INLINE_SECRET
 from anygate.dialects.apisix.links.rules.gateways import AI_LIMIT_INERT
 from anygate.dialects.apisix.links.yaml_text import render_yaml
 
-_LINKS = re.compile(r"^links:", re.MULTILINE)
-_STACK = re.compile(r"^(?:domain:.*^components:|components:.*^domain:)", re.MULTILINE | re.DOTALL)
-_OBJECT = re.compile(r"^(?:apiVersion|kind):", re.MULTILINE)
-
-
 _ELSEWHERE = (INLINE_SECRET.id, AI_LIMIT_INERT.id)
 """What is only about files that are not written here, or about an APISIX that does not run here."""
-
-
-def is_stack(source: SourceFile) -> bool:
-    """Whether a file has the shape of a stack: links, or a domain and components, and nothing that makes an object."""
-    text = source.text
-    # Of the thousands of other files nearly every one is told by its first words.
-    if "links:" not in text and "components:" not in text:
-        return False
-    return not _OBJECT.search(text) and bool(_LINKS.search(text) or _STACK.search(text))
-
-
-def is_generated(source: SourceFile) -> bool:
-    """Whether a file was written by `anygate links`."""
-    return source.text.startswith(MARKER)
 
 
 def expand_stack(source: SourceFile, environment: Mapping[str, str], report: Report) -> DerivedFile | None:

@@ -19,9 +19,7 @@ from anygate.dialects.apisix.links.stack import Options, Stack
 from anygate.dialects.apisix.links.streams import check_stream_ports, write_stream_routes, write_stream_upstream
 from anygate.dialects.apisix.links.uniqueness import check_consumers, check_fronts, check_objects
 from anygate.dialects.apisix.links.yaml_text import render_yaml
-
-MARKER = "# managed by anygate links"
-"""What the first line of every file begins with."""
+from anygate.dialects.apisix.stack_files import MARKER
 
 _HEAD = f"{MARKER}: do not edit, the next run writes it again\n"
 KUSTOMIZATION = "kustomization.yaml"

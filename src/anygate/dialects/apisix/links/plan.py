@@ -6,10 +6,10 @@ from difflib import unified_diff
 
 from anygate.diagnostics import Report, SourceFile
 from anygate.dialects.apisix.links.front import MANAGED_BY
-from anygate.dialects.apisix.links.generate import MARKER
 from anygate.dialects.apisix.links.link_types import KNOWN_FILES
 from anygate.dialects.apisix.links.rules.results import FOREIGN_FILE, FOREIGN_FILE_KEPT
 from anygate.dialects.apisix.links.secrets import redact_line
+from anygate.dialects.apisix.stack_files import MARKER
 from anygate.manifests.yaml import parse_documents
 
 

@@ -43,6 +43,11 @@ class Around:
             return Refusal(found.rule, found.message, found.hint, found.path[depth:])
         return found
 
+    def is_secret(self, path: FieldPath) -> bool:
+        """Whether a value of the `config` comes from the Secret of the entry."""
+        secret = self._context.index.secret(self._entry.owner.namespace, self._entry.secret)
+        return secret is not None and ".".join(map(str, path)) in secret.values
+
     def note(self, rule: Rule, message: str, path: FieldPath = (), hint: str = "") -> None:
         """Report a finding at a field of the plugin's `config` that refuses nothing."""
         self._context.note(rule, message, self.owner, (*self._entry.config_path, *path), hint)

@@ -81,16 +81,19 @@ class Cors:
 
 
 def _answers(rule: HttpRule, headers: CorsHeaders, surroundings: Surroundings) -> Sequence[Answered]:
-    """The rule for OPTIONS requests, where the rule takes any."""
+    """The rule for OPTIONS, where the rule takes any. What came before, such as global rules, guards it too."""
     asked = [match for match in matches_of(rule) if match.method in ("", "OPTIONS")]
     if not asked:
         return ()
-    answering = HttpRule(
+    answering = msgspec.structs.replace(
+        rule,
         origin=surroundings.origin,
         name=f"{rule.name}/options",
         action=Respond(origin=surroundings.origin, status=200),
         matches=tuple(msgspec.structs.replace(match, method="OPTIONS") for match in asked),
         cors_headers=headers,
+        rewrite=None,
+        mirrors=(),
     )
     return (Answered(answering),)
 

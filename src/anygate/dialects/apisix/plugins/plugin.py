@@ -65,6 +65,10 @@ class Surroundings(Protocol):
         """The backend's name of an inline upstream (APISIX's own `{type, nodes, scheme, ...}`)."""
         ...
 
+    def is_secret(self, path: FieldPath) -> bool:
+        """Whether a value of the plugin's `config` comes from the Secret of its entry."""
+        ...
+
     def note(self, rule: Rule, message: str, path: FieldPath = (), hint: str = "") -> None:
         """Report a finding at a field of the plugin's `config` that refuses nothing."""
         ...

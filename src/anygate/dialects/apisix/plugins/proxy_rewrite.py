@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
+from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.expressions import Conditions
 from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG
 from anygate.dialects.apisix.pcre import search_path_pattern
@@ -20,11 +21,15 @@ from anygate.dialects.apisix.plugins.splitting import add_edit, narrow
 from anygate.dialects.apisix.plugins.variables import read_text
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
+from anygate.manifests.sensitive import Sensitive
 from anygate.manifests.violations import Violations
-from anygate.model.edit import PathRewrite, Rewrite
+from anygate.model.edit import HeaderEdit, PathRewrite, Rewrite
 from anygate.model.match import ValueMatch
-from anygate.model.route import Forward, HttpRule
-from anygate.model.text import Text
+from anygate.model.route import Credential, Forward, HttpRule
+from anygate.model.text import Text, Value
+from anygate.model.tls import Opaque
+
+_HEADERS: FieldPath = ("headers",)
 
 Method = Literal[
     "GET",
@@ -83,7 +88,7 @@ class ProxyRewrite:
             edit = read_headers(config.headers, surroundings)
             if isinstance(edit, Refusal):
                 return edit
-            rule = msgspec.structs.replace(rule, request_headers=add_edit(rule.request_headers, edit))
+            rule = _change_headers(rule, edit, surroundings)
         if rule.inference is not None:
             # Where a model is, its provider says.
             return [rule]
@@ -97,6 +102,36 @@ class ProxyRewrite:
             return rewrite if isinstance(rewrite, Refusal) else [msgspec.structs.replace(rule, rewrite=rewrite)]
         changed = rule if base == known else msgspec.structs.replace(rule, rewrite=base)
         return _by_pattern(config.regex_uri, changed, base)
+
+
+def _change_headers(rule: HttpRule, edit: HeaderEdit, surroundings: Surroundings) -> HttpRule:
+    """Change the headers. What a Secret has for one becomes a credential, which no dump and no explanation shows."""
+    open_values: list[tuple[str, Value]] = []
+    for name, value in edit.set:
+        path = next((one for one in (_HEADERS, (*_HEADERS, "set")) if surroundings.is_secret((*one, name))), None)
+        if path is None or not isinstance(value, str):
+            open_values.append((name, value))
+        elif rule.inject is not None:
+            text = f"only {rule.inject.header} is hidden: Envoy's configuration shows what the Secret has for {name}"
+            surroundings.note(NOT_HONOURED, text, path[:1])
+            open_values.append((name, value))
+        else:
+            owner, here = surroundings.owner, surroundings.origin
+            key = f"apisix/proxy-rewrite/{owner.kind}/{owner.namespace}/{owner.name}/{here.path}/{name}"
+            secret = surroundings.add_secret(Opaque(origin=here, name=key, value=Sensitive(value.encode())))
+            inject = Credential(origin=here, secret=secret, header=name, overwrite=True)
+            rule = msgspec.structs.replace(_keeping(rule, name), inject=inject)
+    edit = msgspec.structs.replace(edit, set=tuple(open_values))
+    return msgspec.structs.replace(rule, request_headers=add_edit(rule.request_headers, edit))
+
+
+def _keeping(rule: HttpRule, name: str) -> HttpRule:
+    """The rule that no longer removes a header, which Envoy would do after the credential is in it."""
+    known = rule.request_headers
+    if known is None:
+        return rule
+    removed = tuple(one for one in known.remove if one.lower() != name.lower())
+    return msgspec.structs.replace(rule, request_headers=msgspec.structs.replace(known, remove=removed))
 
 
 def _read_uri(uri: str, base: Rewrite, surroundings: Surroundings) -> Rewrite | Refusal:
