@@ -106,6 +106,17 @@ def test_a_secret_overrules_the_configuration_and_its_values_are_shown_nowhere()
     assert "very-secret" not in repr(good.model)
 
 
+def test_a_credential_in_the_configuration_itself_is_shown_nowhere_either() -> None:
+    plain = "headers: {set: {X-Plain: open, Authorization: Bearer very-secret}}"
+    result = compiled(route(f"plugins: [{{name: proxy-rewrite, config: {{{plain}}}}}]"))
+    (rule,) = items(result)
+    assert rule.inject is not None
+    assert rule.inject.header == "Authorization"
+    assert rule.request_headers is not None
+    assert dict(rule.request_headers.set) == {"X-Plain": "open"}
+    assert "very-secret" not in repr(result.model)
+
+
 def test_a_plugin_with_a_filter_runs_for_those_requests_only() -> None:
     meta = '_meta: {filter: [["arg_a", "==", "1"]]}'
     result = compiled(route(f"plugins: [{{name: ip-restriction, config: {{whitelist: [10.0.0.0/8], {meta}}}}}]"))

@@ -30,6 +30,8 @@ from anygate.model.text import Text, Value
 from anygate.model.tls import Opaque
 
 _HEADERS: FieldPath = ("headers",)
+_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "apikey"))
+"""Headers whose values are hidden wherever they come from."""
 
 Method = Literal[
     "GET",
@@ -105,15 +107,19 @@ class ProxyRewrite:
 
 
 def _change_headers(rule: HttpRule, edit: HeaderEdit, surroundings: Surroundings) -> HttpRule:
-    """Change the headers. What a Secret has for one becomes a credential, which no dump and no explanation shows."""
+    """Change the headers. A credential, or what a Secret has for one, is shown by no dump and no explanation."""
     open_values: list[tuple[str, Value]] = []
-    for name, value in edit.set:
-        path = next((one for one in (_HEADERS, (*_HEADERS, "set")) if surroundings.is_secret((*one, name))), None)
-        if path is None or not isinstance(value, str):
+
+    def is_secret(name: str) -> bool:
+        return any(surroundings.is_secret((*one, name)) for one in (_HEADERS, (*_HEADERS, "set")))
+
+    # Only one header can be hidden: one of a Secret before one that stands in the manifest anyway.
+    for name, value in sorted(edit.set, key=lambda one: not is_secret(one[0])):
+        if not isinstance(value, str) or not (is_secret(name) or name.lower() in _CREDENTIALS):
             open_values.append((name, value))
         elif rule.inject is not None:
-            text = f"only {rule.inject.header} is hidden: Envoy's configuration shows what the Secret has for {name}"
-            surroundings.note(NOT_HONOURED, text, path[:1])
+            text = f"only {rule.inject.header} is hidden: Envoy's configuration shows the value of {name}"
+            surroundings.note(NOT_HONOURED, text, _HEADERS)
             open_values.append((name, value))
         else:
             owner, here = surroundings.owner, surroundings.origin
