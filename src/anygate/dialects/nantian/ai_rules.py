@@ -19,7 +19,6 @@ from anygate.dialects.nantian.aiservices import Usable
 from anygate.dialects.nantian.context import Context, origin
 from anygate.dialects.nantian.guards import put_guards
 from anygate.dialects.nantian.prices import make_costs
-from anygate.dialects.nantian.targets import change_routes
 from anygate.dialects.provider_backends import BUFFER_LIMIT
 from anygate.dialects.ways import Way, find_way
 from anygate.manifests.references import GATEWAY_API_GROUP
@@ -29,6 +28,7 @@ from anygate.model.edit import Respond, Rewrite
 from anygate.model.inference import Inference, ModelEndpoint, Provider, QueryCredential
 from anygate.model.listener import Gateway, Listener
 from anygate.model.match import HttpMatch
+from anygate.model.places import change_routes
 from anygate.model.retry import Retry
 from anygate.model.route import BackendTarget, Forward, HttpRoute, HttpRule, Timeouts
 

@@ -3,11 +3,9 @@
 A target is a Gateway (or a listener of it), a route (or a rule of it), or what requests go to.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
-
-import msgspec
 
 from anygate.diagnostics import FieldPath, ObjectRef
 from anygate.dialects.nantian.context import Context
@@ -16,9 +14,8 @@ from anygate.dialects.nantian.kinds.values import GROUP, TargetReference
 from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
 from anygate.manifests.references import GATEWAY_API_GROUP
-from anygate.model import Model
-from anygate.model.listener import Gateway, Server
-from anygate.model.route import Forward, HttpRoute, HttpRule
+from anygate.model.places import Place
+from anygate.model.route import Forward, HttpRule
 
 GATEWAY, HTTP_ROUTE, GRPC_ROUTE = "Gateway", "HTTPRoute", "GRPCRoute"
 SERVICE = ("", "Service")
@@ -37,15 +34,6 @@ class Target(NamedTuple):
 
     ref: ObjectRef
     section: str = ""
-
-
-class Place(NamedTuple):
-    """Where a rule stands: rules that more than one listener serves stand in more than one place."""
-
-    gateway: Gateway
-    server: Server
-    route: HttpRoute
-    rule: HttpRule
 
 
 def find_targets(context: Context, item: Kind, references: Sequence[TargetReference]) -> list[Target]:
@@ -125,40 +113,3 @@ def _kinds_of(rule: HttpRule, name: str) -> set[str]:
         return set()
     parts = (target.backend.split("/") for target in rule.action.targets if target.backend)
     return {one[0] for one in parts if "/".join(one[1:3]).partition("@")[0] == name}
-
-
-def list_places(model: Model) -> Iterator[Place]:
-    """Every rule, in every place where it stands."""
-    for gateway in model.gateways:
-        for listener in gateway.listeners:
-            for server in listener.servers:
-                for route in server.routes:
-                    for rule in route.rules:
-                        yield Place(gateway, server, route, rule)
-
-
-def change_rules(model: Model, change: Callable[[Place], HttpRule]) -> Model:
-    """The model with other rules; what does not change stays the same node."""
-
-    def change_route(gateway: Gateway, server: Server, route: HttpRoute) -> HttpRoute:
-        rules = tuple(change(Place(gateway, server, route, rule)) for rule in route.rules)
-        same = all(new is old for new, old in zip(rules, route.rules, strict=True))
-        return route if same else msgspec.structs.replace(route, rules=rules)
-
-    return change_routes(model, change_route)
-
-
-def change_routes(model: Model, change: Callable[[Gateway, Server, HttpRoute], HttpRoute]) -> Model:
-    """The model with other routes; what does not change stays the same node."""
-    gateways = []
-    for gateway in model.gateways:
-        listeners = []
-        for listener in gateway.listeners:
-            servers = []
-            for server in listener.servers:
-                routes = tuple(change(gateway, server, route) for route in server.routes)
-                same = all(new is old for new, old in zip(routes, server.routes, strict=True))
-                servers.append(server if same else msgspec.structs.replace(server, routes=routes))
-            listeners.append(msgspec.structs.replace(listener, servers=tuple(servers)))
-        gateways.append(msgspec.structs.replace(gateway, listeners=tuple(listeners)))
-    return msgspec.structs.replace(model, gateways=tuple(gateways))

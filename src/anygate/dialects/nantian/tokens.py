@@ -13,9 +13,7 @@ from anygate.dialects.nantian.kinds.tokenpolicy import TokenPolicy
 from anygate.dialects.nantian.targets import (
     AI_SERVICE,
     SERVICE,
-    Place,
     Target,
-    change_rules,
     find_lost_targets,
     find_targets,
     is_for,
@@ -35,6 +33,7 @@ from anygate.manifests.names import suggest_word
 from anygate.model import Model
 from anygate.model.limits import LimitSelector
 from anygate.model.origin import Origin
+from anygate.model.places import Place, change_rules
 from anygate.model.route import Forward, HttpRule
 
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)

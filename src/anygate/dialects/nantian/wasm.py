@@ -22,10 +22,11 @@ from anygate.dialects.nantian.findings import (
 )
 from anygate.dialects.nantian.kinds.values import GROUP
 from anygate.dialects.nantian.kinds.wasmplugin import WasmPlugin as PluginKind
-from anygate.dialects.nantian.targets import Place, Target, change_rules, find_lost_targets, find_targets, is_for
+from anygate.dialects.nantian.targets import Target, find_lost_targets, find_targets, is_for
 from anygate.dialects.origins import origins_of
 from anygate.manifests.sensitive import Sensitive
 from anygate.model import Model
+from anygate.model.places import Place, change_rules
 from anygate.model.route import HttpRule
 from anygate.model.wasm import Hook, WasmModule, WasmPlugin
 from anygate.model.wasm_rules import put_plugins
