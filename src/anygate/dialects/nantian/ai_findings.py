@@ -1,31 +1,11 @@
 """The diagnostics of AIServices; each page is shown by `anygate rule ID`."""
 
 from anygate.diagnostics import Rule, Severity
-
-_ROUTE = """
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: Gateway
-    metadata: {name: web}
-    spec: {gatewayClassName: nantian, listeners: [{name: http, port: 80, protocol: HTTP}]}
-    ---
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: HTTPRoute
-    metadata: {name: chat}
-    spec:
-      parentRefs: [{name: web}]
-      rules: [{backendRefs: [{group: gateway.nantian.dev, kind: AIService, name: gpt}]}]
-    ---
-"""
-_SERVICE = """
-    apiVersion: gateway.nantian.dev/v1alpha1
-    kind: AIService
-    metadata: {name: gpt}
-    spec: {provider: openai, model: gpt-4o}
-"""
+from anygate.dialects.nantian.examples import AI_ROUTE, AI_SERVICE
 
 
 def _service(more: str) -> str:
-    return _SERVICE.replace("model: gpt-4o}", f"model: gpt-4o, {more}}}")
+    return AI_SERVICE.replace("model: gpt-4o}", f"model: gpt-4o, {more}}}")
 
 
 _KEY = """
@@ -41,8 +21,8 @@ AI_SERVICE_NOT_FOUND = Rule(
     Severity.ERROR,
     what="A route sends requests to an AIService that no manifest defines, or that cannot be used.",
     why="Its share of the requests is answered with 500.",
-    wrong=_ROUTE.replace("name: gpt", "name: gtp") + _SERVICE,
-    right=_ROUTE + _SERVICE,
+    wrong=AI_ROUTE.replace("name: gpt", "name: gtp") + AI_SERVICE,
+    right=AI_ROUTE + AI_SERVICE,
 )
 
 AI_SECRET = Rule(
@@ -50,8 +30,8 @@ AI_SECRET = Rule(
     Severity.ERROR,
     what="The credential of an AIService cannot be had from its Secret.",
     why="Without it the provider would refuse every request, so requests for the service are answered with 500.",
-    wrong=_ROUTE + _service("auth: {type: bearer, secret: opneai}") + _KEY,
-    right=_ROUTE + _service("auth: {type: bearer, secret: openai}") + _KEY,
+    wrong=AI_ROUTE + _service("auth: {type: bearer, secret: opneai}") + _KEY,
+    right=AI_ROUTE + _service("auth: {type: bearer, secret: openai}") + _KEY,
 )
 
 AI_PROVIDER = Rule(
@@ -59,8 +39,8 @@ AI_PROVIDER = Rule(
     Severity.ERROR,
     what="An AIService names a provider or a format that is not known, and nothing else says where or how it answers.",
     why="Requests for the service are answered with 500.",
-    wrong=_ROUTE + _SERVICE.replace("provider: openai", "provider: acme"),
-    right=_ROUTE + _service("endpoint: 'https://llm.example.com/v1'").replace("provider: openai", "provider: acme"),
+    wrong=AI_ROUTE + AI_SERVICE.replace("provider: openai", "provider: acme"),
+    right=AI_ROUTE + _service("endpoint: 'https://llm.example.com/v1'").replace("provider: openai", "provider: acme"),
 )
 
 AI_PLAIN_ENDPOINT = Rule(
@@ -68,8 +48,8 @@ AI_PLAIN_ENDPOINT = Rule(
     Severity.NOTE,
     what="An AIService is reached without TLS.",
     why="That is right for a model on this machine; elsewhere prompts and keys can be read on the way.",
-    wrong=_ROUTE + _service("endpoint: 'http://llm.example.com/v1'"),
-    right=_ROUTE + _service("endpoint: 'https://llm.example.com/v1'"),
+    wrong=AI_ROUTE + _service("endpoint: 'http://llm.example.com/v1'"),
+    right=AI_ROUTE + _service("endpoint: 'https://llm.example.com/v1'"),
 )
 
 AI_NOT_HONOURED = Rule(
@@ -77,8 +57,8 @@ AI_NOT_HONOURED = Rule(
     Severity.WARNING,
     what="An AIService asks for something that is not done here.",
     why="Requests pass without it.",
-    wrong=_ROUTE + _service("piiMasking: {enabled: true, mode: mask}"),
-    right=_ROUTE + _SERVICE,
+    wrong=AI_ROUTE + _service("piiMasking: {enabled: true, mode: mask}"),
+    right=AI_ROUTE + AI_SERVICE,
 )
 
 AI_GUARD = Rule(
@@ -86,8 +66,8 @@ AI_GUARD = Rule(
     Severity.ERROR,
     what="A pattern of an AIService's prompt guard is no regular expression that can be asked.",
     why="What it was meant to stop must not pass: requests for the service are answered with 500.",
-    wrong=_ROUTE + _service("promptGuard: {customPatterns: ['(unclosed']}"),
-    right=_ROUTE + _service("promptGuard: {customPatterns: ['(closed)']}"),
+    wrong=AI_ROUTE + _service("promptGuard: {customPatterns: ['(unclosed']}"),
+    right=AI_ROUTE + _service("promptGuard: {customPatterns: ['(closed)']}"),
 )
 
 AI_PRICE = Rule(
@@ -95,8 +75,8 @@ AI_PRICE = Rule(
     Severity.WARNING,
     what="A price is above $1 for 1,000 tokens.",
     why="Prices are per 1,000 tokens; lists often give them per million, and costs would be 1,000 times too high.",
-    wrong=_ROUTE + _service("cost: {pricing: {gpt-4o: {inputPer1k: 2.5, outputPer1k: 10}}}"),
-    right=_ROUTE + _service("cost: {pricing: {gpt-4o: {inputPer1k: 0.0025, outputPer1k: 0.01}}}"),
+    wrong=AI_ROUTE + _service("cost: {pricing: {gpt-4o: {inputPer1k: 2.5, outputPer1k: 10}}}"),
+    right=AI_ROUTE + _service("cost: {pricing: {gpt-4o: {inputPer1k: 0.0025, outputPer1k: 0.01}}}"),
 )
 
 AI_CLEAR_KEY = Rule(
@@ -104,8 +84,8 @@ AI_CLEAR_KEY = Rule(
     Severity.WARNING,
     what="The secret key of Langfuse stands in an AIService.",
     why="Whoever may read the manifest has the key. It is shown nowhere else.",
-    wrong=_ROUTE + _service("observability: {langfuse: {host: 'https://l.example.com', publicKey: p, secretKey: s}}"),
-    right=_ROUTE
+    wrong=AI_ROUTE + _service("observability: {langfuse: {host: 'https://l.example.com', publicKey: p, secretKey: s}}"),
+    right=AI_ROUTE
     + _service("observability: {langfuse: {host: 'https://l.example.com', publicKey: p, secretKey: {secret: openai}}}")
     + _KEY,
 )
@@ -115,16 +95,16 @@ AI_NO_PATH = Rule(
     Severity.WARNING,
     what="A rule sends requests to AIServices, and none of its paths is one of an AI API.",
     why="They pass as they are, with the service's credential: the model is not set and no format is translated.",
-    wrong=_ROUTE.replace(
+    wrong=AI_ROUTE.replace(
         "rules: [{backendRefs", "rules: [{matches: [{path: {type: PathPrefix, value: /llm}}], backendRefs"
     )
-    + _SERVICE,
-    right=_ROUTE.replace(
+    + AI_SERVICE,
+    right=AI_ROUTE.replace(
         "rules: [{backendRefs",
         "rules: [{matches: [{path: {type: PathPrefix, value: /llm}}], filters: [{type: URLRewrite, urlRewrite: {path: "
         "{type: ReplacePrefixMatch, replacePrefixMatch: /}}}], backendRefs",
     )
-    + _SERVICE,
+    + AI_SERVICE,
 )
 
 AI_STANDS_ALONE = Rule(
@@ -132,11 +112,11 @@ AI_STANDS_ALONE = Rule(
     Severity.WARNING,
     what="A backendRef with filters of its own is one of several to AIServices.",
     why="It takes its share of the requests, but none stands in for it when it fails, nor it for another.",
-    wrong=_ROUTE.replace(
+    wrong=AI_ROUTE.replace(
         "name: gpt}]",
         "name: gpt}, {group: gateway.nantian.dev, kind: AIService, name: gpt, filters: [{type: RequestHeaderModifier, "
         "requestHeaderModifier: {set: [{name: x-team, value: a}]}}]}]",
     )
-    + _SERVICE,
-    right=_ROUTE + _SERVICE,
+    + AI_SERVICE,
+    right=AI_ROUTE + AI_SERVICE,
 )

@@ -1,13 +1,11 @@
 """The diagnostics of this dialect; each page is shown by `anygate rule ID`."""
 
 from anygate.diagnostics import Rule, Severity
+from anygate.dialects.nantian.examples import GATEWAY
 
-GATEWAY = """
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: Gateway
-    metadata: {name: web}
-    spec: {gatewayClassName: nantian, listeners: [{name: http, port: 80, protocol: HTTP}]}
-    ---
+_SHOP = (
+    GATEWAY
+    + """\
     apiVersion: v1
     kind: Service
     metadata: {name: shop}
@@ -19,6 +17,7 @@ GATEWAY = """
     spec: {parentRefs: [{name: web}], rules: [{backendRefs: [{name: shop, port: 80}]}]}
     ---
 """
+)
 
 CALLED = "AGFzbQEAAAABCgJgAX8Bf2AAAX8DAwIAAQUDAQABBx8DBWFsbG9jAAAKb25fcmVxdWVzdAABBm1lbW9yeQIACgwCBQBBgAgLBABBAAs="
 """A module that lets every request pass."""
@@ -27,7 +26,7 @@ CALLED = "AGFzbQEAAAABCgJgAX8Bf2AAAX8DAwIAAQUDAQABBx8DBWFsbG9jAAAKb25fcmVxdWVzdA
 def plugin(spec: str, more: str = "") -> str:
     """A plugin for a route, with everything around it."""
     return (
-        GATEWAY
+        _SHOP
         + f"""
     apiVersion: gateway.nantian.dev/v1alpha1
     kind: WasmPlugin

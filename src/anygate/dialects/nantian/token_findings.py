@@ -1,32 +1,12 @@
 """The diagnostics of TokenPolicies; each page is shown by `anygate rule ID`."""
 
 from anygate.diagnostics import Rule, Severity
+from anygate.dialects.nantian.examples import AI_ROUTE, AI_SERVICE, GATEWAY
 
-_ROUTE = """
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: Gateway
-    metadata: {name: web}
-    spec: {gatewayClassName: nantian, listeners: [{name: http, port: 80, protocol: HTTP}]}
-    ---
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: HTTPRoute
-    metadata: {name: chat}
-    spec:
-      parentRefs: [{name: web}]
-      rules: [{backendRefs: [{group: gateway.nantian.dev, kind: AIService, name: gpt}]}]
-    ---
-    apiVersion: gateway.nantian.dev/v1alpha1
-    kind: AIService
-    metadata: {name: gpt}
-    spec: {provider: openai, model: gpt-4o}
-    ---
-"""
-_PLAIN = """
-    apiVersion: gateway.networking.k8s.io/v1
-    kind: Gateway
-    metadata: {name: web}
-    spec: {gatewayClassName: nantian, listeners: [{name: http, port: 80, protocol: HTTP}]}
-    ---
+_ROUTE = f"{AI_ROUTE}{AI_SERVICE}    ---\n"
+_PLAIN = (
+    GATEWAY
+    + """\
     apiVersion: v1
     kind: Service
     metadata: {name: vllm}
@@ -45,6 +25,7 @@ _PLAIN = """
       rules: [{backendRefs: [{name: vllm, port: 80}]}]
     ---
 """
+)
 _TARGET = "targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: chat}]"
 
 
