@@ -4,7 +4,7 @@ A kind should have no pydantic unions: each branch reports its own errors, which
 literal `type` and optional fields as Kubernetes does, or a validator such as `IntOrString`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
@@ -49,6 +49,7 @@ __all__ = [
     "Quantity",
     "SectionName",
     "SensitiveText",
+    "oldest_first",
     "read_kind",
 ]
 
@@ -171,3 +172,11 @@ def read_kind(manifest: Manifest, model: type[K], report: Report) -> K | None:
     except ValidationError as error:
         report_faults(manifest, model, error.errors(include_url=False), report)
     return None
+
+
+def oldest_first(items: Iterable[K]) -> list[K]:
+    """Objects by age, as the Gateway API settles conflicts: the older first, then by namespace and name.
+
+    An object without a creation time counts as newest: it has not been created yet.
+    """
+    return sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.ref[2:]))

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import msgspec
 
 from anygate.diagnostics import FieldPath, ObjectRef, Rule, Severity
-from anygate.dialects.gateway_api.context import GATEWAY_API, GATEWAY_API_X, Context, Fault, oldest_first, origin
+from anygate.dialects.gateway_api.context import GATEWAY_API, GATEWAY_API_X, Context, Fault, origin
 from anygate.dialects.gateway_api.findings import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.http_routes import read_session
 from anygate.dialects.gateway_api.kinds.backendlbpolicy import BackendLBPolicy, LoadBalancing
 from anygate.dialects.gateway_api.kinds.session import SessionPersistence
 from anygate.dialects.gateway_api.kinds.xbackendtrafficpolicy import RetryConstraint, XBackendTrafficPolicy
 from anygate.dialects.gateway_api.status import note
+from anygate.manifests.kind import oldest_first
 from anygate.model import backend as model
 from anygate.model.backend import Backend, CircuitBreaker, Connection
 from anygate.model.route import BackendTarget, Forward, HashPolicy, HttpRule

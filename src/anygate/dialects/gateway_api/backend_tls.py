@@ -6,7 +6,7 @@ Service, the older of two for one target wins, and a backend whose policy is not
 
 from anygate.diagnostics import ObjectRef
 from anygate.dialects.gateway_api.certificates import read_authorities
-from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, oldest_first, origin
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, origin
 from anygate.dialects.gateway_api.findings import CERTIFICATE_INVALID, POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.kinds.backendtlspolicy import (
     BackendTLSPolicyV1Alpha2,
@@ -16,7 +16,7 @@ from anygate.dialects.gateway_api.kinds.references import LocalPolicyTargetRefer
 from anygate.dialects.gateway_api.lost_policies import broken_targets
 from anygate.dialects.gateway_api.status import note
 from anygate.manifests.core import Service
-from anygate.manifests.kind import Kind
+from anygate.manifests.kind import Kind, oldest_first
 from anygate.model.tls import ClientTls, NameMatch
 
 

@@ -1,6 +1,6 @@
 """What the passes of this dialect share while they read: inputs, the report, and what they collect."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,6 @@ from anygate.dialects.dialect import ReadCache
 from anygate.dialects.gateway_api.status import Section, StatusBook, note
 from anygate.dialects.origins import origins_of
 from anygate.manifests.index import Index
-from anygate.manifests.kind import Kind
 from anygate.manifests.object import Manifest
 from anygate.model.backend import Backend
 from anygate.model.origin import Origin
@@ -106,11 +105,3 @@ def ref_of(value: Any, namespace: str, group: str = "", kind: str = "") -> Objec
         getattr(value, "namespace", None) or namespace,
         value.name,
     )
-
-
-def oldest_first(items: Iterable[Kind]) -> list[Kind]:
-    """Objects by age, as the Gateway API settles conflicts: the older first, then by namespace and name.
-
-    An object without a creation time counts as newest: it has not been created yet.
-    """
-    return sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.ref[2:]))

@@ -7,7 +7,7 @@ from anygate.diagnostics import FieldPath, ObjectRef
 from anygate.dialects.derived import DerivedBackendRef, LostReference
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends, Resolved, Wanted, want
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, oldest_first, origin
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin
 from anygate.dialects.gateway_api.extension import read_extension
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.matches import read_grpc_match, read_http_match, with_cookies
@@ -20,7 +20,7 @@ from anygate.dialects.gateway_api.route_filters import (
 )
 from anygate.dialects.gateway_api.status import note
 from anygate.dialects.gateway_api.unread import find_unread_route_fields
-from anygate.manifests.kind import Kind
+from anygate.manifests.kind import Kind, oldest_first
 from anygate.manifests.object import Manifest
 from anygate.model.edit import Redirect, Respond
 from anygate.model.origin import Origin

@@ -13,7 +13,6 @@ from anygate.dialects.gateway_api.context import (
     GATEWAY_API_X,
     Context,
     Fault,
-    oldest_first,
 )
 from anygate.dialects.gateway_api.findings import (
     LISTENER_CONFLICT,
@@ -26,6 +25,7 @@ from anygate.dialects.gateway_api.kinds.gateway import Gateway
 from anygate.dialects.gateway_api.kinds.listener import Listener
 from anygate.dialects.gateway_api.namespaces import allows_namespace
 from anygate.dialects.gateway_api.status import Section, note
+from anygate.manifests.kind import oldest_first
 from anygate.manifests.object import Manifest
 from anygate.model.route import HttpRoute, StreamRoute
 from anygate.model.tls import ServerTls

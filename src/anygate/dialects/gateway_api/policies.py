@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from anygate.diagnostics import ObjectRef
-from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault, oldest_first
+from anygate.dialects.gateway_api.context import ENVOY_GATEWAY, GATEWAY_API, Context, Fault
 from anygate.dialects.gateway_api.findings import POLICY_CONFLICT, POLICY_TARGET_NOT_FOUND
 from anygate.dialects.gateway_api.lost_policies import broken_targets
 from anygate.dialects.gateway_api.policy_targets import PolicyTarget, find_targets, section_names
 from anygate.dialects.gateway_api.status import Section, note
-from anygate.manifests.kind import Kind
+from anygate.manifests.kind import Kind, oldest_first
 from anygate.manifests.object import Manifest
 
 Place = tuple[ObjectRef, str]

@@ -3,11 +3,11 @@
 from anygate.diagnostics import FieldPath
 from anygate.dialects.gateway_api.attachment import Attacher
 from anygate.dialects.gateway_api.backends import Backends
-from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, oldest_first, origin, ref_of
+from anygate.dialects.gateway_api.context import GATEWAY_API, Context, Fault, origin, ref_of
 from anygate.dialects.gateway_api.findings import NOT_HONOURED
 from anygate.dialects.gateway_api.listeners import ListenerDraft
 from anygate.dialects.gateway_api.status import note
-from anygate.manifests.kind import Kind
+from anygate.manifests.kind import Kind, oldest_first
 from anygate.model.route import BackendTarget, StreamRoute
 
 

@@ -36,8 +36,3 @@ class Context:
 def origin(item: Kind, path: FieldPath = ()) -> Origin:
     """The origin of a node read from a field of an object."""
     return origins_of(item.manifest).at(path)
-
-
-def oldest_first(items: tuple[Kind, ...]) -> list[Kind]:
-    """Objects by age, then by namespace and name; one without a creation time counts as newest."""
-    return sorted(items, key=lambda item: (item.manifest.creation_timestamp or "9999", item.ref[2:]))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from anygate.diagnostics import FieldPath, Rule
-from anygate.dialects.nantian.context import Context, oldest_first, origin
+from anygate.dialects.nantian.context import Context, origin
 from anygate.dialects.nantian.kinds.aiservice import AIService
 from anygate.dialects.nantian.kinds.tokenpolicy import TokenPolicy
 from anygate.dialects.nantian.targets import (
@@ -29,6 +29,7 @@ from anygate.dialects.nantian.token_findings import (
 )
 from anygate.dialects.nantian.token_limits import Policy, close, put_policies
 from anygate.dialects.origins import origins_of
+from anygate.manifests.kind import oldest_first
 from anygate.manifests.names import suggest_word
 from anygate.model import Model
 from anygate.model.limits import LimitSelector

@@ -9,7 +9,7 @@ from hashlib import sha256
 import msgspec
 
 from anygate.diagnostics import FieldPath, Rule
-from anygate.dialects.nantian.context import Context, oldest_first, origin
+from anygate.dialects.nantian.context import Context, origin
 from anygate.dialects.nantian.findings import (
     NO_TARGETS,
     WASM_CHECKSUM,
@@ -24,6 +24,7 @@ from anygate.dialects.nantian.kinds.values import GROUP
 from anygate.dialects.nantian.kinds.wasmplugin import WasmPlugin as PluginKind
 from anygate.dialects.nantian.targets import Target, find_lost_targets, find_targets, is_for
 from anygate.dialects.origins import origins_of
+from anygate.manifests.kind import oldest_first
 from anygate.manifests.sensitive import Sensitive
 from anygate.model import Model
 from anygate.model.places import Place, change_rules
