@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from anygate.diagnostics import FieldPath, ObjectRef, Report, Rule
 from anygate.dialects.dialect import ReadCache
+from anygate.dialects.envoy_ai.attachments import Attachments, attach_policies
 from anygate.dialects.envoy_ai.kinds import KINDS
 from anygate.dialects.envoy_ai.kinds.aigatewayroute import AIGatewayRouteSpec
 from anygate.dialects.envoy_ai.kinds.backendsecuritypolicy import BackendSecurityPolicySpec
@@ -13,10 +14,8 @@ from anygate.dialects.envoy_ai.kinds.gatewayconfig import GatewayConfigSpec
 from anygate.dialects.envoy_ai.kinds.groups import AI_GATEWAY_GROUP, OLD_POOL_GROUP, POOL_GROUP
 from anygate.dialects.envoy_ai.kinds.inferencepool import InferencePoolSpec
 from anygate.dialects.envoy_ai.normalise import (
-    Attachments,
     Normal,
     NormalBackend,
-    attach_policies,
     normalise_backend,
     normalise_config,
     normalise_policy,

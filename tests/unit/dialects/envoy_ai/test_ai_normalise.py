@@ -7,12 +7,12 @@ from ai_reading import BACKEND, POLICY, ROUTE, lines, read_all, read_one
 
 from anygate.diagnostics import ObjectRef, Rule
 from anygate.dialects.envoy_ai import findings
+from anygate.dialects.envoy_ai.attachments import attach_policies
 from anygate.dialects.envoy_ai.kinds.aigatewayroute import AIGatewayRouteSpec
 from anygate.dialects.envoy_ai.kinds.aiservicebackend import AIServiceBackendSpec
 from anygate.dialects.envoy_ai.kinds.backendsecuritypolicy import BackendSecurityPolicySpec
 from anygate.dialects.envoy_ai.normalise import (
     Normal,
-    attach_policies,
     find_timeouts,
     normalise_backend,
     normalise_config,
