@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from anygate.diagnostics import Diagnostic, Report, SourceFile
-from anygate.dialects.apisix.stack_files import is_generated, is_stack
+from anygate.dialects.apisix.stack_files import is_generated, is_overlay, is_stack
 from anygate.manifests import load_sources
 from anygate.manifests.load import FileCache
 
@@ -45,13 +45,14 @@ def load_manifests(
     """As `load_sources`, with the manifests of a stack in the place of its file.
 
     `environment` is what secrets of a stack may name. Files that `anygate links` wrote are left out beside a stack,
-    which says the same, or what has changed since.
+    which says the same, or what has changed since; the Helm overlay that it wrote is never a manifest.
     """
     cache = cache or LoadCache()
-    sources = load_sources(paths, report, stdin=stdin, cache=cache.files)
+    found = load_sources(paths, report, stdin=stdin, cache=cache.files)
+    sources = tuple(one for one in found if not is_overlay(one))
     stacks = [one for one in sources if is_stack(one)]
     if not stacks:
         return sources
     made = cache.expand(stacks, environment, report)
-    found = (made.get(one, one) for one in sources if not is_generated(one))
-    return tuple(one for one in found if one is not None)
+    expanded = (made.get(one, one) for one in sources if not is_generated(one))
+    return tuple(one for one in expanded if one is not None)

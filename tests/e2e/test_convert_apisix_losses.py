@@ -37,6 +37,7 @@ CA = "caSecret: {name: clients, namespace: default}"
 CONSUMER = "---\n" + HEAD.format(kind="ApisixConsumer", name="ann")
 TOKEN = CONSUMER + "  authParameter: {jwtAuth: {value: {key: ann, secret: a-secret-of-at-least-32-characters!}}}\n"
 USER = CONSUMER + "  authParameter: {basicAuth: {value: {username: ann, password: pass}}}\n"
+CHASH = "{type: chash, key: arg_user}"
 NODES = "externalNodes: [{type: Domain, name: one.example.com, port: 81}]"
 STREAM = HEAD.format(kind="ApisixRoute", name="bytes") + (
     "  stream:\n  - name: bytes\n    protocol: TCP\n    match: {ingressPort: 9100}\n"
@@ -57,7 +58,7 @@ LOSSES = [
     ),
     ("error[apisix-condition]", 7, rule("paths: [/a], filter_func: function")),
     (
-        "error[apisix-condition]",
+        "error[convert-condition]",
         7,
         rule("paths: [/a], exprs: [{subject: {scope: Body, name: model}, op: Equal, value: a}]"),
     ),
@@ -78,6 +79,23 @@ LOSSES = [
     ("error[convert-security]", 10, plugin("limit-count", "count: 2, time_window: 60")),
     ("warning[convert-setting]", 10, plugin("limit-count", "count: 2, time_window: 60, allow_degradation: true")),
     ("error[convert-security]", 21, plugin("jwt-auth", "", TOKEN)),
+    (
+        "warning[convert-setting]: Envoy Gateway hashes into a table",
+        19,
+        upstream(f"{{loadbalancer: {CHASH}, {NODES}}}"),
+    ),
+    (
+        "warning[convert-setting]: which upgrades are allowed",
+        6,
+        plugin("client-control", "max_body_size: 10"),
+    ),
+    (
+        "warning[convert-setting]: a connection that was made for one host no longer takes requests for another",
+        19,
+        secured(CA)
+        .replace("  client: {caSecret: {name: clients, namespace: default}}\n", "")
+        .replace("[a.test]", "[a.test, b.test]"),
+    ),
     ("error[convert-security]", 21, secured(f"{CA}, depth: 3")),
     ("error[convert-condition]", 19, secured(f'{CA}, skip_mtls_uri_regex: ["^/open"]')),
     ("error[convert-security]", 6, STREAM + "---\n" + services("items")),
@@ -101,7 +119,7 @@ def test_a_loss_is_named_at_its_line(
 CARRIED = [
     (rule("paths: [/a], methods: [GET, POST]"), "method: POST"),
     (upstream(f"{{scheme: https, {NODES}}}"), "insecureSkipVerify: true"),
-    (upstream(f"{{loadbalancer: {{type: chash, key: arg_user}}, {NODES}}}"), "ConsistentHash"),
+    (upstream(f"{{loadbalancer: {CHASH}, {NODES}}}"), "ConsistentHash"),
     (plugin("ip-restriction", "whitelist: [10.0.0.0/8]"), "defaultAction: Deny"),
     (plugin("ip-restriction", "blacklist: [10.0.0.0/8]"), "defaultAction: Allow"),
     (plugin("basic-auth", "", USER), "basicAuth:"),

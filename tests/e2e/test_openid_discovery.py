@@ -25,7 +25,7 @@ LOGIN = """
 apiVersion: v1
 kind: Secret
 metadata: {name: login}
-stringData: {client_secret: client-secret-value}
+stringData: {client_secret: client-secret-value, session.secret: session-secret-value}
 ---
 apiVersion: v1
 kind: Service

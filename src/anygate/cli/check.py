@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
+from anygate.cli.option_types import Flag, Several
 
 if TYPE_CHECKING:
     from anygate.diagnostics import Diagnostic
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def check(
     *path: str,
     format: Literal["text", "json", "github", "sarif"] = "text",  # noqa: A002
-    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
-    strict: Annotated[bool, Parameter(show_default=False)] = False,
+    node: Several = None,
+    strict: Flag = False,
 ) -> int:
     """Check manifests without running them. Exits with 1 when there are errors.
 
@@ -29,22 +29,16 @@ def check(
     strict
         Warnings count as errors, and App Mesh manifests are refused where its controller refused them.
     """
-    from anygate.cli.settings_source import make_settings
-    from anygate.compiler import compile_sources
-    from anygate.diagnostics import Report, Severity
+    from anygate.cli.compiled import compile_paths
+    from anygate.diagnostics import Severity
     from anygate.errors import UsageError
-    from anygate.loading import load_manifests
 
     if not path:
         raise UsageError("name a file or folder to check, or - for standard input")
-    report = Report()
-    sources = load_manifests(path, report, stdin=sys.stdin.buffer)
-    settings = make_settings(strict=strict, nodes=node or ())
-    result = compile_sources((*sources, *settings))
-    report.extend(result.diagnostics)
+    made = compile_paths(path, strict=strict, nodes=node or ())
     # Where endpoints are is a matter of running: manifests for a cluster leave it to the cluster.
-    found = [one for one in report.diagnostics if not one.rule.endswith("no-endpoints")]
-    _print(found, format, len(sources), len(result.outcomes) - len(settings))
+    found = [one for one in made.diagnostics if not one.rule.endswith("no-endpoints")]
+    _print(found, format, len(made.sources), made.objects)
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return 1 if any(one.severity in failing for one in found) else 0
 

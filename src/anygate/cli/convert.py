@@ -2,15 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from cyclopts import Parameter
+from anygate.cli.option_types import Flag, Output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anygate.compiler import Result
-    from anygate.diagnostics import Diagnostic, SourceFile
+    from anygate.cli.compiled import Compiled
+    from anygate.diagnostics import Diagnostic, Rule, SourceFile
+    from anygate.model import Origin
 
 
 class Converted(NamedTuple):
@@ -29,11 +30,11 @@ class Converted(NamedTuple):
 def convert(
     *path: str,
     to: Literal["gateway-api", "envoy"],
-    output: Annotated[str, Parameter(name=("--output", "-o"))] = "",
+    output: Output = "",
     report: str = "",
-    exact: Annotated[bool, Parameter(show_default=False)] = False,
-    allow_lossy: Annotated[bool, Parameter(show_default=False)] = False,
-    strict: Annotated[bool, Parameter(show_default=False)] = False,
+    exact: Flag = False,
+    allow_lossy: Flag = False,
+    strict: Flag = False,
     gateway_class: str = "envoy",
 ) -> int:
     """Convert manifests, and say at which of their lines something is lost.
@@ -60,25 +61,21 @@ def convert(
     gateway_class
         The class of the Gateways that are written.
     """
+    from anygate.cli.compiled import compile_paths
     from anygate.cli.conversion_files import check_apart, check_files, write_files, write_report
     from anygate.cli.output import print_diagnostics, say
-    from anygate.cli.settings_source import make_settings
-    from anygate.compiler import compile_sources
-    from anygate.diagnostics import Report, Severity
+    from anygate.diagnostics import Report
     from anygate.errors import UsageError
-    from anygate.loading import load_manifests
 
     if not path:
         raise UsageError("name a file or folder to convert, or - for standard input")
     folder = Path(output) if output else None
     if folder is not None:
         check_apart(folder, path)
+    compiled = compile_paths(path, strict=strict)
+    made = _to_envoy(compiled) if to == "envoy" else _to_gateway_api(compiled, gateway_class, exact=exact)
     found = Report()
-    sources = load_manifests(path, found, stdin=sys.stdin.buffer)
-    result = compile_sources((*sources, *make_settings(strict=strict)))
-    found.extend([one for one in result.diagnostics if one.severity is Severity.ERROR])
-    made = _to_envoy(result) if to == "envoy" else _to_gateway_api(result, sources, gateway_class, exact=exact)
-    found.extend(made.losses)
+    found.extend([*compiled.errors, *made.losses])
     print_diagnostics(found.diagnostics)
     if report == "-":
         say(made.report)
@@ -98,31 +95,32 @@ def convert(
     return 0
 
 
-def _to_gateway_api(result: "Result", sources: "Sequence[SourceFile]", gateway_class: str, *, exact: bool) -> Converted:
-    from anygate.compiler import origin_span
-    from anygate.diagnostics import Diagnostic, ObjectRef
+def _to_gateway_api(compiled: "Compiled", gateway_class: str, *, exact: bool) -> Converted:
+    from dataclasses import replace
+
     from anygate.dialects.envoy_ai.write.routes import AiRoutes
     from anygate.dialects.gateway_api.write import Options, render_files, render_report, render_stream, write_model
 
-    written = write_model(result.model, Options(gateway_class, exact), AiRoutes())
-    losses = [
-        Diagnostic(
-            one.rule.id,
-            one.rule.severity,
-            one.message,
-            origin_span(one.origin, sources),
-            object=ObjectRef("", one.origin.kind, one.origin.namespace, one.origin.name),
-            hint=one.hint,
-        )
-        for one in written.losses
-    ]
+    written = write_model(compiled.result.model, Options(gateway_class, exact), AiRoutes())
+    losses = [_tell(one.rule, one.message, one.origin, compiled, one.hint) for one in written.losses]
     lines = [
-        f"{loss} (of {one.origin.object} {one.origin.path})" for loss, one in zip(losses, written.losses, strict=True)
+        f"{replace(loss, object=None)} (of {one.origin.object} {one.origin.path})"
+        for loss, one in zip(losses, written.losses, strict=True)
     ]
-    behind = _left_behind(sources)
+    behind = _left_behind(compiled.sources)
     lines += [f"{one} (of {one.object})" for one in behind]
     report = render_report(written, lines)
     return Converted(render_files(written), render_stream(written), [*losses, *behind], report, {})
+
+
+def _tell(rule: "Rule", message: str, origin: "Origin", compiled: "Compiled", hint: str = "") -> "Diagnostic":
+    """What is said of a place that something in the model comes from."""
+    from anygate.compiler import origin_span
+    from anygate.diagnostics import Diagnostic, ObjectRef
+
+    owner = ObjectRef("", origin.kind, origin.namespace, origin.name)
+    span = origin_span(origin, compiled.sources)
+    return Diagnostic(rule.id, rule.severity, message, span, object=owner, hint=hint)
 
 
 def _left_behind(sources: "Sequence[SourceFile]") -> "list[Diagnostic]":
@@ -137,8 +135,10 @@ def _left_behind(sources: "Sequence[SourceFile]") -> "list[Diagnostic]":
     return list(found.diagnostics)
 
 
-def _to_envoy(result: "Result") -> Converted:
+def _to_envoy(compiled: "Compiled") -> Converted:
     from anygate.envoy.static import render_static
+    from anygate.envoy.untold import UNTOLD, find_untold
 
-    made = render_static(result.snapshot)
-    return Converted({made.main: made.text}, made.text, (), made.report, made.secrets)
+    made = render_static(compiled.result.snapshot)
+    losses = [_tell(UNTOLD, text, origin, compiled) for origin, text in find_untold(compiled.result.model)]
+    return Converted({made.main: made.text}, made.text, losses, made.report, made.secrets)

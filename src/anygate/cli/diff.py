@@ -2,21 +2,21 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
+from anygate.cli.option_types import Flag, Format, Several
 
 if TYPE_CHECKING:
-    from anygate.model import Model
+    from anygate.cli.compiled import Compiled
 
 
 def diff(
     old: str,
     new: str,
     *,
-    format: Literal["text", "json"] = "text",  # noqa: A002
-    strict: Annotated[bool, Parameter(show_default=False)] = False,
-    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
+    format: Format = "text",  # noqa: A002
+    strict: Flag = False,
+    node: Several = None,
 ) -> int:
     """Compare two sets of manifests of any kind by what they do, not by how they are written.
 
@@ -46,34 +46,20 @@ def diff(
     with show_step("reading manifests"):
         before, after = (_read(path, node or ()) for path in (old, new))
     with show_step("comparing"):
-        found = diff_models(before.model, after.model, strict=strict)
+        found = diff_models(before.result.model, after.result.model, strict=strict)
     print(render_json(found) if format == "json" else render_text(found, colour=wants_colour(sys.stdout)), end="")
     for note in found.notes if format == "text" else ():
         say(f"note: {note}")
-    if before.is_broken or after.is_broken:
+    if before.errors or after.errors:
         return 2
     return 1 if found else 0
 
 
-class _Side(NamedTuple):
-    """What one side's manifests ask for, and whether something was wrong with them."""
-
-    model: "Model"
-    is_broken: bool
-
-
-def _read(path: str, nodes: Sequence[str]) -> _Side:
+def _read(path: str, nodes: Sequence[str]) -> "Compiled":
     """Read one side; its errors are printed."""
+    from anygate.cli.compiled import compile_paths
     from anygate.cli.output import print_diagnostics
-    from anygate.cli.settings_source import make_settings
-    from anygate.compiler import compile_sources
-    from anygate.diagnostics import Report, Severity
-    from anygate.loading import load_manifests
 
-    report = Report()
-    sources = load_manifests([path], report, stdin=sys.stdin.buffer)
-    result = compile_sources((*sources, *make_settings(nodes=nodes)))
-    report.extend(result.diagnostics)
-    errors = [one for one in report.diagnostics if one.severity is Severity.ERROR]
-    print_diagnostics(errors)
-    return _Side(result.model, bool(errors))
+    made = compile_paths([path], nodes=nodes)
+    print_diagnostics(made.errors)
+    return made

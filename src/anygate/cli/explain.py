@@ -3,16 +3,19 @@
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 from msgspec.structs import replace
 
+from anygate.cli.option_types import Flag, Format, Several
+
 if TYPE_CHECKING:
-    from anygate.explain import Explanation
+    from anygate.explain import Explanation, Request
     from anygate.model import Model
 
 _MANIFEST_ENDINGS = (".yaml", ".yml", ".json")
+_PORT = re.compile(r"([^/?#]*//)?[^/?#]*:[0-9]+([/?#]|$)")
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_*-]+(\.[A-Za-z0-9_-]+)*\.?)(:[0-9]+)?([/?#].*)?")
 
 
@@ -23,9 +26,9 @@ def explain(
     data: Annotated[list[str] | None, Parameter(name=("--data", "-d"), allow_leading_hyphen=True)] = None,
     head: Annotated[bool, Parameter(name=("--head", "-I"))] = False,
     insecure: Annotated[int, Parameter(name=("--insecure", "-k", "-s", "-S", "-i", "-v"), count=True)] = 0,
-    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
-    strict: Annotated[bool, Parameter(show_default=False)] = False,
-    format: Literal["text", "json"] = "text",  # noqa: A002
+    node: Several = None,
+    strict: Flag = False,
+    format: Format = "text",  # noqa: A002
 ) -> int:
     """Say where a request goes and why: listener, hostname, rule, backend, and what came close.
 
@@ -52,33 +55,55 @@ def explain(
     format
         How the explanation is printed: text or json.
     """
+    from anygate.cli.compiled import compile_paths
     from anygate.cli.output import print_diagnostics
-    from anygate.cli.settings_source import make_settings
-    from anygate.compiler import compile_sources
-    from anygate.diagnostics import Report, Severity
+    from anygate.diagnostics import Severity
     from anygate.errors import UsageError
     from anygate.explain import explain as explain_request
     from anygate.explain import parse_request, render_json, render_text
-    from anygate.loading import load_manifests
 
     del insecure
     paths, url = split_arguments(arguments)
     if "-" in paths and "@-" in (data or ()):
         raise UsageError("standard input cannot be both the manifests and the body")
+    url = complete_url(url, header or ())
     found = parse_request(
-        complete_url(url, header or ()),
+        url,
         method=request or ("HEAD" if head else ""),
         headers=header or (),
         body=_read_body(data),
     )
-    report = Report()
-    sources = load_manifests(paths, report, stdin=sys.stdin.buffer)
-    result = compile_sources((*sources, *make_settings(strict=strict, nodes=node or ())))
-    report.extend(result.diagnostics)
-    answer = note_endpoints(result.model, explain_request(assume_endpoints(result.model), found))
-    print_diagnostics([one for one in report.diagnostics if one.severity is not Severity.NOTE])
+    made = compile_paths(paths, strict=strict, nodes=node or ())
+    model = made.result.model
+    asked = found if _PORT.match(url) else assume_port(model, found)
+    answer = note_endpoints(model, explain_request(assume_endpoints(model), asked))
+    if asked.port != found.port:
+        note = f"port {asked.port}, the only one for {asked.scheme}, is taken for it"
+        answer = replace(answer, notes=(f"nothing listens on port {found.port}; {note}", *answer.notes))
+    print_diagnostics([one for one in made.diagnostics if one.severity is not Severity.NOTE])
     print((render_json if format == "json" else render_text)(answer), end="")
-    return 1 if any(one.severity is Severity.ERROR for one in report.diagnostics) else 0
+    return 1 if made.errors else 0
+
+
+def assume_port(model: "Model", request: "Request") -> "Request":
+    """The request at the one port that speaks its scheme, where none has the scheme's own.
+
+    In front of a gateway, as of APISIX's 9080, there mostly is something that takes clients at the usual port.
+    """
+    from anygate.explain.entrance import find_doors
+
+    ports = {
+        listener.port
+        for gateway in model.gateways
+        for listener in gateway.listeners
+        if any(server.protocol == request.scheme for server in listener.servers)
+    }
+    if len(ports) != 1 or find_doors(model, request, {}):
+        return request
+    headers = request.headers
+    if all(name.lower() != "host" for name, _ in headers):
+        headers = (*headers, ("host", request.host))
+    return replace(request, port=ports.pop(), headers=headers)
 
 
 def assume_endpoints(model: "Model") -> "Model":

@@ -3,9 +3,9 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
+from anygate.cli.option_types import Flag, Output
 
 if TYPE_CHECKING:
     from anygate.diagnostics import Report, SourceFile
@@ -19,13 +19,13 @@ def links(
     stack: str = "",
     /,
     *,
-    output: Annotated[str, Parameter(name=("--output", "-o"))] = "",
+    output: Output = "",
     helm: str = "",
-    check: Annotated[bool, Parameter(show_default=False)] = False,
-    diff: Annotated[bool, Parameter(show_default=False)] = False,
-    strict: Annotated[bool, Parameter(show_default=False)] = False,
-    force: Annotated[bool, Parameter(show_default=False)] = False,
-    no_prune: Annotated[bool, Parameter(show_default=False)] = False,
+    check: Flag = False,
+    diff: Flag = False,
+    strict: Flag = False,
+    force: Flag = False,
+    no_prune: Flag = False,
     layout: Literal["seed", "stacktic"] = "seed",
     controller: Literal["2.2", "2.x", "1.8"] = "2.2",
     ai_mode: Literal["upstream", "ai-proxy"] = "upstream",

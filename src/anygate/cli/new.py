@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from anygate.cli.option_types import Output
+
 if TYPE_CHECKING:
     from anygate.dialects.template import Template
 
@@ -33,7 +35,7 @@ def new(
     https: bool = False,
     from_: Annotated[str, Parameter(name="--from")] = "",
     with_: Annotated[list[str] | None, Parameter(name="--with")] = None,
-    output: Annotated[str, Parameter(name=("--output", "-o"))] = "",
+    output: Output = "",
 ) -> int:
     """Print a commented manifest of a kind to start from; without a kind, list the kinds.
 

@@ -13,6 +13,7 @@ def rule(rule_id: str = "") -> int:
 
     import anygate.compiler
     import anygate.dialects.apisix.links  # declares the rules of stack files
+    import anygate.envoy.untold  # declares what is said of an Envoy by itself
     import anygate.runner.session  # noqa: F401 - declares the rules of running
     from anygate.diagnostics import RULES
     from anygate.dialects import declare_rules

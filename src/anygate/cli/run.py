@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from anygate.cli.option_types import Flag, Number, Several, Text
 from anygate.cli.output import print_diagnostics, say, show_cursor, show_step
 
 if TYPE_CHECKING:
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
 def run(
     *path: str,
     stub: Annotated[Literal["none", "unreachable", "all"], Parameter(show_choices=False, show_default=False)] = "none",
-    resolve: Annotated[list[str] | None, Parameter(show_default=False)] = None,
-    node: Annotated[list[str] | None, Parameter(show_default=False)] = None,
+    resolve: Several = None,
+    node: Several = None,
     bind: str = "127.0.0.1",
-    port_offset: Annotated[int, Parameter(show_default=False)] = 0,
-    access_log: Annotated[str, Parameter(show_default=False)] = "",
+    port_offset: Number = 0,
+    access_log: Text = "",
     concurrency: int = 2,
-    ratelimit: Annotated[str, Parameter(show_default=False)] = "memory",
-    usage: Annotated[str, Parameter(show_default=False)] = "",
-    metrics: Annotated[int, Parameter(show_default=False)] = 0,
-    otlp: Annotated[str, Parameter(show_default=False)] = "",
-    strict: Annotated[bool, Parameter(show_default=False)] = False,
-    show_config: Annotated[bool, Parameter(show_default=False)] = False,
+    ratelimit: Text = "memory",
+    usage: Text = "",
+    metrics: Number = 0,
+    otlp: Text = "",
+    strict: Flag = False,
+    show_config: Flag = False,
 ) -> int:
     """Serve manifests on a local Envoy, and follow their changes without dropping a request.
 
@@ -67,7 +68,8 @@ def run(
     metrics
         Port of 127.0.0.1 that serves the metrics of AI requests for Prometheus.
     otlp
-        Root URL of the OTLP collector that gets spans of AI requests; OTEL_EXPORTER_OTLP_ENDPOINT by default.
+        Root URL of the OTLP collector that gets spans of AI requests, and of routes that are traced;
+        OTEL_EXPORTER_OTLP_ENDPOINT by default.
     strict
         App Mesh manifests are refused where its controller refused them.
     show_config

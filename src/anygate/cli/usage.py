@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
+from anygate.cli.option_types import Text
 
 if TYPE_CHECKING:
     from anygate.store.sums import Dimension, Sum
@@ -19,10 +19,10 @@ _MOST_UNITS = 1_000_000
 
 def usage(
     *,
-    by: Annotated[str, Parameter(show_default=False)] = "model",
-    since: Annotated[str, Parameter(show_default=False)] = "",
+    by: Text = "model",
+    since: Text = "",
     format: Literal["text", "json", "csv"] = "text",  # noqa: A002
-    db: Annotated[str, Parameter(show_default=False)] = "",
+    db: Text = "",
 ) -> int:
     """Print how much of which model was used: requests, tokens and costs.
 

@@ -5,6 +5,7 @@ import unicodedata
 from bisect import bisect_right
 from functools import lru_cache
 
+from anygate.diagnostics.credentials import holds_credential
 from anygate.diagnostics.diagnostic import Diagnostic
 from anygate.diagnostics.source import SourceFile, Span
 
@@ -34,12 +35,15 @@ def _escape_character(char: str) -> str:
 
 
 def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
-    """The line before, the line itself, carets below, the line after; nothing where a Secret may stand."""
+    """The line before, the line itself, carets below, the line after; nothing where a Secret may stand.
+
+    Neighbours that hold a credential are left out, and a line that does is not shown at all.
+    """
     span = found.span
     if span is None or not span.file.text:
         return []
     first, last = _document_lines(span.file, span.line)
-    if _may_be_secret(found, span.file, first, last):
+    if _may_be_secret(found, span.file, first, last) or holds_credential(span.file, span.line, first, last):
         return []
     gutter = len(str(span.line + 1))
     subject = span.file.line(span.line)
@@ -51,7 +55,7 @@ def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
             shown, offset, caret = _crop_line(subject, start, end, before, width)
             rows.append(f"{number:>{gutter}} | {shown}".rstrip())
             rows.append(f"{'':>{gutter}} | {' ' * offset}{'^' * caret}")
-        elif first <= number <= last:
+        elif first <= number <= last and not holds_credential(span.file, number, first, last):
             shown = _crop_line(span.file.line(number), 0, 0, before, width)[0]
             if shown.strip():
                 rows.append(f"{number:>{gutter}} | {shown}".rstrip())

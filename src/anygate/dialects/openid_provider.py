@@ -78,6 +78,8 @@ class OpenIdProviderSpec(Node):
     token_endpoint: Url | None = None
     end_session_endpoint: Url | None = None
     jwks_uri: Url | None = None
+    userinfo_endpoint: Url | None = None
+    introspection_endpoint: Url | None = None
 
 
 class OpenIdProvider(Kind):
@@ -106,15 +108,17 @@ def find_endpoints(index: Index, discovery: str, *, verify: bool = True) -> Endp
     for one in index.every(OpenIdProvider):
         if one.spec.discovery == discovery:
             spec = one.spec
-            rest = (spec.authorization_endpoint, spec.token_endpoint, spec.end_session_endpoint, spec.jwks_uri)
-            return Endpoints(spec.issuer, *(url or "" for url in rest))
+            login = (spec.authorization_endpoint, spec.token_endpoint, spec.end_session_endpoint)
+            rest = (spec.jwks_uri, spec.userinfo_endpoint, spec.introspection_endpoint)
+            return Endpoints(spec.issuer, *(url or "" for url in (*login, *rest)))
     said = index.documents.find(Document(discovery, verify))
     if isinstance(said, Endpoints):
         return said
     realm = _KEYCLOAK.fullmatch(discovery)
     if realm is not None:
         at = f"{realm[1]}/protocol/openid-connect"
-        return Endpoints(realm[1], f"{at}/auth", f"{at}/token", f"{at}/logout", f"{at}/certs")
+        paths = ("auth", "token", "logout", "certs", "userinfo", "token/introspect")
+        return Endpoints(realm[1], *(f"{at}/{path}" for path in paths))
     text = f"the endpoints of the provider at {discovery} are not known"
     if said is None:
         hint = "`anygate run` asks the provider; an OpenIdProvider can say what its document does"

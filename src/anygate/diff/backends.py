@@ -16,6 +16,8 @@ _ELSEWHERE = frozenset(
         *("type", "name", "service", "namespace", "port", "groups", "dynamic", "members"),
         # What rules say of it, and are asked about themselves.
         *("sticky", "stub", "fallback", "provider"),
+        # What stands in for it on a laptop.
+        "simulated",
     )
 )
 

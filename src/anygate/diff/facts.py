@@ -12,10 +12,12 @@ from anygate.explain.seen import Headers, SeenRequest, Turned, edit_headers
 from anygate.explain.upstream import UNKNOWN, Way
 from anygate.model.backend import Backend
 from anygate.model.edit import HeaderEdit, Redirect, Respond
+from anygate.model.folded_checks import fold_checks
 from anygate.model.origin import Origin
 from anygate.model.root import Model
 from anygate.model.route import BackendTarget, Forward, HttpRule, StreamRoute, list_backends
 from anygate.model.route_table import Row
+from anygate.model.text import Text
 
 _PROBE = "\x00"
 _NOWHERE = Origin("", "", "")
@@ -102,14 +104,28 @@ class Teller:
         return known[1]
 
     def _rule(self, rule: HttpRule) -> dict[str, Plain]:
+        if rule.security is not None:
+            # Whether checks let some in or keep all others out is no difference.
+            rule = msgspec.structs.replace(rule, security=fold_checks(rule.security))
         found = {name: value for name, value in self._names.plain(rule).items() if name not in _ELSEWHERE}
         # No limit is what Envoy is told where there is none; and a try is bounded in either of two places.
         timeouts, retry = dict(found["timeouts"]), found["retry"] and dict(found["retry"])
         timeouts["request"] = timeouts["request"] or "0s"
+        if timeouts["attempt_idle"] == timeouts["stream_idle"]:
+            # Silence on the stream is silence within its attempt, too.
+            timeouts["attempt_idle"] = None
         if retry:
             timeouts["attempt"] = retry.pop("per_try_timeout") or timeouts["attempt"]
         found |= {"timeouts": timeouts, "retry": retry, "answer_headers": _effects([rule.response_headers])}
+        found["hidden_headers"] = dict(sorted(self._hidden(rule)))
         return found | {f"answer_{name}": self._names.plain(value) for name, value in _unspoken(rule.action)}
+
+    def _hidden(self, rule: HttpRule) -> Iterator[tuple[str, Plain]]:
+        """What the secrets in the values of headers hold, by header."""
+        for side, edit in (("request", rule.request_headers), ("answer", rule.response_headers)):
+            for name, value in (*edit.set, *edit.add) if edit else ():
+                if isinstance(value, Text) and value.secrets:
+                    yield f"{name.lower()} of the {side}", tuple(map(self._names.held, value.secrets))
 
     def _model(self, rule: HttpRule) -> Model:
         """The backends of a rule, all of which are taken to have endpoints, as in a cluster."""

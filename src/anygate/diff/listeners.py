@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+import msgspec
+
 from anygate.diff.answer import Aspect, Difference, Place, change_of
 from anygate.diff.aspects import compare_facts, compare_plain
 from anygate.diff.facts import Facts, answered
@@ -11,11 +13,12 @@ from anygate.diff.names import render_value
 from anygate.diff.side import Side, open_door
 from anygate.diff.tables import TableComparison, concrete_host
 from anygate.diff.titles import describe_place
-from anygate.explain.entrance import choose_server, choose_stream
-from anygate.model.listener import Gateway, Listener, Server
+from anygate.explain.entrance import choose_server, choose_stream, server_names
+from anygate.model.listener import Gateway, HttpServer, Listener, Server
 from anygate.model.origin import Origin
 from anygate.model.route import StreamRoute
-from anygate.model.route_table import route_hostnames
+from anygate.model.route_table import find_domain, route_hostnames
+from anygate.model.tls import ServerTls
 
 _CLOSED = answered("closed")
 
@@ -105,8 +108,8 @@ class PortComparison:
     ) -> Iterator[Difference]:
         """What answers HTTP: how it is spoken, then which rule takes which request. With TLS `name` leads there."""
         doors = open_door(old, before), open_door(new, after)
-        aspects = self._compare(doors[0].http, doors[1].http)
-        if before and after:
+        aspects = self._compare(_with_all_changes(doors[0].http), _with_all_changes(doors[1].http))
+        if before and after and not before.named_tls and not after.named_tls:
             aspects += self._compare(before.tls, after.tls, "tls")
         scheme = "https" if before else "http"
         title = describe_place(before.hostname, old.port, scheme) if before else f":{old.port}"
@@ -132,9 +135,15 @@ class PortComparison:
                 yield from _describe_server(name, old, new, one, other, met)
             elif one.protocol != "https":
                 yield from self._compare_streams(host, old.listener.port, one, other, met)
-            elif (id(one), id(other)) not in met:
-                met.add((id(one), id(other)))
-                yield from self._compare_http(old.listener, new.listener, one, other, host)
+            else:
+                if one.named_tls or other.named_tls:
+                    shown = _tls_for(one, host), _tls_for(other, host)
+                    aspects = self._compare(*shown, "tls")
+                    title = describe_place(name, old.listener.port, "https")
+                    yield from _listener(title, (shown[0] or one).origin, (shown[1] or other).origin, aspects)
+                if (id(one), id(other)) not in met:
+                    met.add((id(one), id(other)))
+                    yield from self._compare_http(old.listener, new.listener, one, other, host)
 
     def _compare_streams(
         self, host: str, port: int, old: Server, new: Server, met: set[tuple[int, int]]
@@ -180,14 +189,25 @@ def _names(before: Sequence[Server], after: Sequence[Server]) -> list[str]:
     """The server names that decide anything, and one that nobody names."""
     found: dict[str, None] = {}
     for server in (*before, *after):
-        found[server.hostname or "*"] = None
+        found |= dict.fromkeys(server_names(server))
         for route in server.streams:
             found |= dict.fromkeys(route.hostnames)
     return [*found, *([] if "*" in found else ["*"])]
 
 
+def _tls_for(server: Server, host: str) -> ServerTls | None:
+    """The TLS of a server for connections that ask for a host."""
+    known = {name: one.tls for one in server.named_tls for name in one.server_names}
+    domain = find_domain(tuple(known), host)
+    return server.tls if domain is None else known[domain]
+
+
 def _place(origin: Origin) -> Place:
     return Place(object=origin.object, place=origin.place)
+
+
+def _with_all_changes(http: HttpServer) -> HttpServer:
+    return msgspec.structs.replace(http, early_request_headers=http.incoming_changes, caller_headers=())
 
 
 def _listener(title: str, old: Origin, new: Origin, aspects: Sequence[Aspect]) -> Iterator[Difference]:

@@ -23,8 +23,15 @@ Plain = Any
 
 BACKENDS = frozenset(
     (
-        *("Mirror.backend", "BackendTarget.backend", "ExtAuth.backend", "JwtProvider.jwks_backend"),
-        *("Oidc.token_backend", "LimitRule.backends", "Backend.members"),
+        *(
+            "Mirror.backend",
+            "BackendTarget.backend",
+            "ExtAuth.backend",
+            "ForwardAuth.backend",
+            "JwtProvider.jwks_backend",
+        ),
+        *("Oidc.token_backend", "Oidc.userinfo_backend", "Introspection.backend"),
+        *("LimitRule.backends", "Backend.members"),
     )
 )
 """Fields that hold names of backends."""
@@ -33,7 +40,9 @@ SECRETS = frozenset(
     (
         *("BasicAuth.secret", "ApiKeyAuth.secrets", "Oidc.client_secret", "Credential.secret", "KeyCredential.secret"),
         *("AwsCredential.file", "OidcClient.secret", "AzureToken.secret", "GcpToken.file", "McpCredential.secret"),
-        *("JwtProvider.jwks_secret", "QueryCredential.secret", "Langfuse.secret"),
+        *("JwtProvider.jwks_secret", "QueryCredential.secret", "Langfuse.secret", "SecretValue.secret"),
+        *("Introspection.credential",),
+        *("HmacCheck.secret", "CsrfCheck.secret"),
         *("ClientValidation.authorities", "ServerTls.certificates", "ClientTls.authorities", "ClientTls.certificate"),
     )
 )
@@ -56,7 +65,7 @@ NAMES = frozenset(
         # The name under which Envoy asks for a token; what is fetched stands beside it.
         "TokenCredential.secret",
         # Beside Envoy on this machine only.
-        *("JwtProvider.jwks_file", "Backend.behind"),
+        *("JwtProvider.jwks_file", "Backend.behind", "LdapCheck.reached", "WolfApplication.reached"),
         # Made anew for each set of manifests.
         "Oidc.hmac_secret",
     )
@@ -72,7 +81,9 @@ UNORDERED = frozenset(
         *("Cors.allow_origins", "Cors.allow_methods", "Cors.allow_headers", "Cors.expose_headers"),
         *("JwtProvider.audiences", "ClientTls.names", "ClientValidation.names", "LimitSelector.methods"),
         *("ApiKeyAuth.secrets", "ServerTls.certificates", "HttpMatch.headers", "HttpMatch.query", "HttpMatch.cookies"),
+        "HttpMatch.body",
         *("HttpServer.trusted_cidrs", "ClaimMatch.values", "Principal.cidrs", "Principal.jwt_scopes"),
+        *("Introspection.scopes", "Introspection.headers"),
     )
 )
 """Sequences whose order means nothing."""

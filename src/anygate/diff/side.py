@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from anygate.diff.facts import FORWARDED, Facts, Teller, answered, refused
 from anygate.diff.lookup import Lookup
 from anygate.diff.names import Names, Plain
@@ -76,9 +78,13 @@ class Door(NamedTuple):
 
 
 def open_door(listener: Listener, server: Server | None) -> Door:
-    """The way in through a server with TLS, or through all of a port without."""
+    """The way in through a server with TLS, or through all of a port without.
+
+    What the gateway says of callers is believed: by that the requests are told that have rules of their own.
+    """
     servers = [server] if server else [one for one in listener.servers if one.protocol == "http"]
-    return Door(listener, server, servers[0].http, reserved_headers(servers), lay_table(listener, server))
+    http = msgspec.structs.replace(servers[0].http, caller_headers=())
+    return Door(listener, server, http, reserved_headers(servers), lay_table(listener, server))
 
 
 class Met(NamedTuple):
@@ -133,9 +139,10 @@ class Desk:
         if isinstance(seen, Turned):
             return Met(None, None, ending=refused(seen))
         row = self._lookup.find(seen)
-        if row is not None and row.role == "entrance":
-            seen, _ = enter(row, request, seen)
-            row = self._lookup.find(seen)
+        for role in ("entrance", "reading"):
+            if row is not None and row.role == role:
+                seen, _ = enter(row, request, seen)
+                row = self._lookup.find(seen)
         return Met(None, None, ending=_UNSERVED) if row is None else self._follow(row, seen)
 
     def meet_row(self, row: Row, request: Request) -> Met:

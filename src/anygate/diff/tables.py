@@ -216,7 +216,8 @@ def _describe_boundary(change: _Change) -> str:
     """Say what becomes of what is only just covered by a prefix, or only just not."""
     path = change.request.path if change.request else ""
     entries = [met.entry for met in change.met]
-    row = entries[0] or entries[1]
+    # Of a path that only one side asks for, the other side's row says nothing.
+    row = next((one for one in entries if one and one.match and one.match.path), entries[0] or entries[1])
     match = row.match.path if row and row.match else None
     asked = "".join(f" ({text})" for text in (list_conditions(row.wanted if row else None),) if text)
     prefix = match.value if match else ""

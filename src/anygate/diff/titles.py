@@ -45,6 +45,7 @@ def list_conditions(match: HttpMatch | None) -> str:
     asked = [_describe_value("header", value) for value in headers]
     asked += [_describe_value("query", value) for value in match.query]
     asked += [_describe_value("cookie", value) for value in match.cookies]
+    asked += [_describe_value("body", value) for value in match.body]
     return ", ".join(asked)
 
 
@@ -58,7 +59,7 @@ def narrower(one: Row | None, other: Row | None) -> Row | None:
 def _narrowness(match: HttpMatch | None) -> tuple[int, int, int]:
     if match is None:
         return 0, 0, 0
-    asked = len(match.headers) + len(match.query) + len(match.cookies) + bool(match.method)
+    asked = len(match.headers) + len(match.query) + len(match.cookies) + len(match.body) + bool(match.method)
     path = match.path
     return (2 if path and path.kind == "exact" else 1, len(path.value.rstrip("/")) if path else 0, asked)
 

@@ -16,6 +16,7 @@ from typing import Any
 from anygate.envoy.api import bool_value, struct, typed, uint32
 from anygate.envoy.cel import cost_expression, typed_cel
 from anygate.envoy.cel_grammar import NotCel, Term, translate
+from anygate.envoy.metering import is_metered, metering_tags
 from anygate.envoy.names import FACTS, MODEL_KEY, MODEL_NAMESPACE, ORIGIN, SERVICES
 from anygate.envoy.recording import Recording
 from anygate.envoy.usage_places import found_usage
@@ -70,14 +71,13 @@ _SPAN_KINDS: Mapping[ModelEndpoint, str] = {"embeddings": "EMBEDDING", "rerank":
 def build_access_logs(path: str, rules: Sequence[HttpRule], recording: Recording | None = None) -> list[dict[str, Any]]:
     """Build the access logs of a server: lines in a file, and entries for the services if there is a `recording`."""
     inferences = [rule.inference for rule in rules if rule.inference is not None]
-    if not inferences:
-        return build_access_log(path)
-    logs = []
-    if path:
+    logs = build_access_log(path)
+    if path and inferences:
         plain, model = _plain_line(), _model_line(inferences)
         logs = [_file(path, plain, _is_model_request(False)), _file(path, plain | model, _is_model_request(True))]
-    if recording is not None:
-        logs.append(_stream(recording))
+    metering = metering_tags(rules)
+    if recording is not None and (inferences or metering):
+        logs.append(_stream(recording, _wanted(bool(inferences), bool(metering)), metering))
     return logs
 
 
@@ -224,7 +224,14 @@ def _choose(formulas: Mapping[str, set[str]], routes: set[str]) -> str:
     return chosen
 
 
-def _stream(recording: Recording) -> dict[str, Any]:
+def _wanted(inference: bool, metered: bool) -> dict[str, Any]:
+    """Build the filter of the stream: AI requests, those that are counted, or both."""
+    filters = [_is_model_request(True)] if inference else []
+    filters += [is_metered()] if metered else []
+    return filters[0] if len(filters) == 1 else {"or_filter": {"filters": filters}}
+
+
+def _stream(recording: Recording, wanted: dict[str, Any], metering: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Build the stream of entries to the services.
 
     An entry waits at most for the flush, and at most the buffer's bytes wait. Tried on Envoy 1.40: entries that are
@@ -243,11 +250,11 @@ def _stream(recording: Recording) -> dict[str, Any]:
             "buffer_flush_interval": FLUSH,
             "buffer_size_bytes": uint32(_BUFFER),
             "filter_state_objects_to_log": [CALLER],
-            "custom_tags": [*facts, *sessions, *labels],
+            "custom_tags": [*facts, *sessions, *labels, *metering],
         },
         additional_response_headers_to_log=["content-type"],
     )
-    return {"name": "envoy.access_loggers.http_grpc", "filter": _is_model_request(True), "typed_config": config}
+    return {"name": "envoy.access_loggers.http_grpc", "filter": wanted, "typed_config": config}
 
 
 def _header_tag(tag: str, name: str) -> dict[str, Any]:

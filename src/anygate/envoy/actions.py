@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from anygate.envoy.api import bool_value, typed, uint32
 from anygate.envoy.edits import build_header_fields, build_path_rewrite, then
+from anygate.envoy.filters.hidden_headers import without_hidden
+from anygate.envoy.filters.secrets import build_formatters
 from anygate.envoy.inference_actions import (
     adjust_retry,
     build_choice,
@@ -79,6 +81,7 @@ class Variant(NamedTuple):
 
 def build_variants(rule: HttpRule, path: PathMatch | None, way: Way) -> list[Variant]:
     """Build what a rule does; the last variant takes every request that the ones before it left."""
+    rule = without_hidden(rule)
     found: list[Variant] = []
     for narrower, left in without_exhausted(rule):
         made = _build_variants(left, path, way) if left else [Variant({"direct_response": {"status": _TOO_MANY}}, {})]
@@ -118,7 +121,8 @@ def _responding(rule: HttpRule, respond: Respond) -> Variant:
     answer: dict[str, Any] = {"status": respond.status}
     if respond.text is not None:
         source = {"inline_string": render_text(respond.text)}
-        answer["body_format"] = {"text_format_source": source, "omit_empty_values": True}
+        formatters = build_formatters(respond.text.secrets)
+        answer["body_format"] = {"text_format_source": source, "omit_empty_values": True, "formatters": formatters}
     elif respond.body:
         answer["body"] = {"inline_string": respond.body}
     fields: dict[str, Any] = {"direct_response": answer, **_rule_edits(rule)}

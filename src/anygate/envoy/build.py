@@ -22,6 +22,7 @@ from anygate.envoy.constraints import check
 from anygate.envoy.egress import build_egress, build_services, has_translation
 from anygate.envoy.endpoints import build_load_assignment
 from anygate.envoy.filters.filter import Scope
+from anygate.envoy.filters.handover import hands_over
 from anygate.envoy.inference_variants import Providers, gather_providers
 from anygate.envoy.listeners import build_listeners, plain_servers, rules_of, secure_servers
 from anygate.envoy.mcp.gateway import build_mcp_cluster, has_mcp
@@ -43,14 +44,17 @@ from anygate.envoy.snapshot import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET,
 from anygate.envoy.stages import build_stage_cluster, build_stage_listener
 from anygate.envoy.streams import merge_targets
 from anygate.envoy.tls import Secrets, Trust
+from anygate.envoy.tracing import default_trace
 from anygate.envoy.upstream.adapter import build_adapter_cluster, translated_backends
 from anygate.envoy.upstream.proxy import without_lookup
 from anygate.envoy.upstream.setting import Setting, survey
 from anygate.envoy.virtual_hosts import build_route_configuration
 from anygate.model.backend import Backend
+from anygate.model.body_rows import asks_for_bodies
 from anygate.model.listener import Gateway, Listener, Server, Stage
 from anygate.model.origin import Origin
 from anygate.model.root import Model
+from anygate.model.telemetry import Trace
 from anygate.model.tls import Secret, SocketSecret
 
 _NOWHERE = Origin("anygate", "", "envoy")
@@ -70,6 +74,8 @@ class _SheetKey(NamedTuple):
     secrets: tuple[Secret, ...]
     switched: bool
     providers: Providers
+    told: bool
+    trace: Trace | None
 
 
 class _BackendKey(NamedTuple):
@@ -129,7 +135,7 @@ class _Build:
             for listener in gateway.listeners:
                 self._add_listener(gateway, listener)
             for stage in gateway.stages:
-                self._add_stage(stage)
+                self._add_stage(gateway, stage)
         self._add_backends()
         self._add_companions()
         for sheet in self._sheets.values():
@@ -161,7 +167,8 @@ class _Build:
             ways.append((routes_name(listener, server), [server], neighbours))
         moved = self._moved_ports(gateway)
         for name, servers, neighbours in ways:
-            switched = any(rule.inference for rule in rules_of(servers))
+            rules = rules_of(servers)
+            switched = any(rule.inference for rule in rules) or hands_over(rules) or asks_for_bodies(rules)
             sheets = {
                 id(server): self._sheets_of(server, Way(_scheme(server), listener.port, moved), switched)
                 for server in servers
@@ -170,17 +177,18 @@ class _Build:
             self._refused.extend(refused)
             self._add(ROUTES, name, body, listener.origin)
 
-    def _add_stage(self, stage: Stage) -> None:
+    def _add_stage(self, gateway: Gateway, stage: Stage) -> None:
         name, server = stage_name(stage.name), stage.server
         rules = rules_of([server])
         built: dict[str, Any] = {CLUSTER: build_stage_cluster(stage)}
         try:
-            built[LISTENER] = build_stage_listener(stage, rules)
+            built[LISTENER] = build_stage_listener(stage, rules, self._placement.recorded)
         except CannotBuild as problem:
             self._refused.append(Refusal(problem.origin, name, problem.text))
         for type_url, each in built.items():
             self._add(type_url, name, serialised(each, stage.origin, name, self._refused), stage.origin)
-        sheets = {id(server): self._sheets_of(server, Way("http", 0), any(rule.inference for rule in rules))}
+        way = Way("http", 0, self._moved_ports(gateway))
+        sheets = {id(server): self._sheets_of(server, way, any(rule.inference for rule in rules))}
         body, refused = build_route_configuration(name, [server], [], sheets)
         self._refused.extend(refused)
         self._add(ROUTES, name, body, stage.origin)
@@ -198,14 +206,17 @@ class _Build:
         """The sheets of a server; only rules with security settings are built anew when a secret changes."""
         bare = msgspec.structs.replace(server, routes=(), streams=())
         providers = self._providers if switched else NO_PROVIDERS
-        plain = _SheetKey(way, bare, (), switched, providers)
+        told = bool(self._placement.services) and server.spans is not None
+        trace = default_trace(rules_of([server]), self._placement.traced) if told and switched else None
+        plain = _SheetKey(way, bare, (), switched, providers, told, trace)
         return self._sheet(plain), self._sheet(plain._replace(secrets=self._model.secrets))
 
     def _sheet(self, key: _SheetKey) -> RouteSheet:
         found = self._sheets.get(key)
         if found is None:
             scope = Scope(key.server, {secret.name: secret for secret in key.secrets}, key.switched)
-            found = RouteSheet(RouteContext(key.way, scope, key.providers), self._cache.sheets.get(key))
+            context = RouteContext(key.way, scope, key.providers, key.told, key.trace)
+            found = RouteSheet(context, self._cache.sheets.get(key))
             self._sheets[key] = found
         return found
 

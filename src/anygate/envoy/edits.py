@@ -6,7 +6,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/hea
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from anygate.envoy.api import build
 from anygate.envoy.refusal import CannotBuild
@@ -16,7 +16,7 @@ from anygate.model.edit import HeaderEdit, PathRewrite
 from anygate.model.match import PathMatch
 from anygate.model.origin import Origin
 from anygate.model.re2 import groups_of
-from anygate.model.text import Value
+from anygate.model.text import Text, Value
 
 _OPTION = "envoy.config.core.v3.HeaderValueOption"
 _MUTATION = "envoy.config.common.mutation_rules.v3.HeaderMutation"
@@ -34,10 +34,40 @@ def then(first: HeaderEdit | None, second: HeaderEdit | None) -> HeaderEdit | No
     )
 
 
+class SplitEdit(NamedTuple):
+    """An edit in two that do not touch the same headers: `hidden` has all changes of headers with secrets."""
+
+    shown: HeaderEdit | None
+    hidden: HeaderEdit | None
+
+
+def split_edit(edit: HeaderEdit | None) -> SplitEdit:
+    """Split an edit into what a route may show and what only a filter can make."""
+    names = frozenset(name.lower() for name, value in _values(edit) if isinstance(value, Text) and value.secrets)
+    if edit is None or not names:
+        return SplitEdit(edit, None)
+
+    def part(hidden: bool) -> HeaderEdit:
+        return HeaderEdit(
+            set=tuple(one for one in edit.set if (one[0].lower() in names) == hidden),
+            add=tuple(one for one in edit.add if (one[0].lower() in names) == hidden),
+            remove=tuple(one for one in edit.remove if (one.lower() in names) == hidden),
+        )
+
+    return SplitEdit(part(hidden=False), part(hidden=True))
+
+
+def secrets_of(edit: HeaderEdit | None) -> tuple[str, ...]:
+    """The names of all secrets that an edit puts into headers."""
+    return tuple(name for _, value in _values(edit) if isinstance(value, Text) for name in value.secrets)
+
+
 def build_header_fields(edit: HeaderEdit | None, side: str, origin: Origin) -> dict[str, Any]:
     """Build `<side>_headers_to_remove` and `<side>_headers_to_add`. Envoy removes first, then adds in order."""
     if edit is None:
         return {}
+    if secrets_of(edit):
+        raise CannotBuild(origin, "a header with a secret can be changed by a rule as a whole only")
     _forbid_routing_headers(edit, origin)
     return {
         f"{side}_headers_to_remove": edit.remove,
@@ -90,6 +120,10 @@ def _substitution(pattern: str, substitution: str) -> dict[str, Any]:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\")
+
+
+def _values(edit: HeaderEdit | None) -> tuple[tuple[str, Value], ...]:
+    return edit.set + edit.add if edit else ()
 
 
 def _changes(edit: HeaderEdit) -> Iterator[tuple[str, Value, str]]:

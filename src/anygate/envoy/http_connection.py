@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 from anygate.envoy.access_log import build_access_logs, build_caller_filter, build_server_log
 from anygate.envoy.api import any_of, bool_value, build, typed, uint32
+from anygate.envoy.draws import DRAW, draw_headers
 from anygate.envoy.edits import build_mutations
 from anygate.envoy.filters import FILTERS
+from anygate.envoy.filters.handover import hands_over
 from anygate.envoy.key_sets import place_key_sets
 from anygate.envoy.local_replies import build_local_replies
 from anygate.envoy.placement import CREDENTIALS
 from anygate.envoy.recording import Recording, Tracing
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.switch import with_switches
-from anygate.envoy.tracing import build_tracing
+from anygate.envoy.tracing import build_request_ids, build_tracing
 from anygate.model.backend import Http2
+from anygate.model.body_rows import asks_for_bodies
 from anygate.model.edit import HeaderEdit
 from anygate.model.inference_rows import RESERVED
 from anygate.model.listener import HttpServer, Server
@@ -47,6 +50,7 @@ _CERTIFICATE_PARTS = {"subject", "cert", "chain", "dns", "uri", "issuer"}
 _ALT_SVC_AGE = 86_400
 _OUR_OWN = {"remove_on_match": {"key_matcher": {"prefix": "x-anygate-"}}}
 """What filters leave for each other on the way to the name of a caller."""
+_DRAWN = {"append": {"header": {"key": DRAW, "value": "%UNIQUE_ID%"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
 
 
 class ConnectionOptions(NamedTuple):
@@ -70,6 +74,7 @@ def build_http_connection(
     """Build the connection manager of one server; `rules` are all that can be reached through it."""
     http = server.http
     generate, preserve = _REQUEST_IDS.get(http.request_id, (None, None))
+    source = server.spans if options.recording is not None else None
     certificate = http.client_certificate_header.upper() or None
     return build(
         MANAGER,
@@ -99,7 +104,8 @@ def build_http_connection(
             *build_access_logs(options.access_log, rules, options.recording),
             *build_server_log(server.access_log),
         ],
-        tracing=build_tracing(rules, options.tracing),
+        tracing=build_tracing(rules, options.tracing, source),
+        request_id_extension=build_request_ids(source),
         **_client_address(http, server),
     )
 
@@ -119,7 +125,7 @@ def build_filter_chain(
     """Build the HTTP filters in their order, the router last."""
     rules = place_key_sets(rules, options.credentials)
     entries = [entry for each in FILTERS for entry in each.chain(server, rules)]
-    if any(rule.inference for rule in rules):
+    if any(rule.inference for rule in rules) or hands_over(rules) or asks_for_bodies(rules):
         entries = with_switches(entries)
     made = [{"name": entry.name, "typed_config": any_of(entry.config), "disabled": entry.disabled} for entry in entries]
     late = _late_mutations(server, options.http3_port)
@@ -220,6 +226,7 @@ def _early_mutations(server: Server, rules: Sequence[HttpRule]) -> list[dict[str
         mutations += [{"remove_on_match": {"key_matcher": {"prefix": name}}} for name in RESERVED]
     mutations += [{"remove": name} for name in server.http.caller_headers]
     mutations += [_OUR_OWN] if server.http.caller_headers else []
+    mutations += [_DRAWN for _ in draw_headers(rules)]
     mutations += build_mutations(edit, server.origin) if edit else []
     if not mutations:
         return []

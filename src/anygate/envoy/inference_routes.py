@@ -9,7 +9,7 @@ from typing import Any
 
 from anygate.envoy.access_log import rule_facts
 from anygate.envoy.api import serialise, struct
-from anygate.envoy.edits import build_header_fields
+from anygate.envoy.edits import build_header_fields, split_edit
 from anygate.envoy.filters.decompression import NAMES as UNPACKING
 from anygate.envoy.filters.filter import enable
 from anygate.envoy.filters.model_reading import reading_entries
@@ -42,7 +42,8 @@ def build_answer(row: Row) -> dict[str, Any]:
     elif row.role == "unsupported":
         text = refusal_text("unsupported", "", PATH_PLACE)
     answer = {"status": respond.status, "body_format": {"text_format_source": {"inline_string": text}}}
-    return {"direct_response": answer, **build_header_fields(row.rule.response_headers, "response", row.rule.origin)}
+    edit = split_edit(row.rule.response_headers).shown
+    return {"direct_response": answer, **build_header_fields(edit, "response", row.rule.origin)}
 
 
 def build_entrance(row: Row, optional: Iterable[str]) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from anygate.envoy.api import any_of, bool_value, build, typed, uint32
 from anygate.envoy.checked import Refusal, refusals
-from anygate.envoy.clusters import BUFFER_LIMIT, build_keepalive, build_socket_buffers
-from anygate.envoy.filters.usage import counts_plain_answers
+from anygate.envoy.clusters import build_keepalive, build_socket_buffers
 from anygate.envoy.http_connection import ConnectionOptions, build_http_connection, over_http3
 from anygate.envoy.names import (
     PLAIN,
@@ -24,6 +23,7 @@ from anygate.envoy.names import (
 from anygate.envoy.origins import build_place
 from anygate.envoy.placement import Placement, Socket
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.stages import buffer_limit
 from anygate.envoy.streams import build_source_filters, build_tcp_proxy, build_udp_proxy, udp_cluster
 from anygate.envoy.tls import Secrets, build_server_tls, quic_socket, tls_socket
 from anygate.model.listener import Listener, Server
@@ -34,7 +34,6 @@ from anygate.model.tls import ServerTls
 
 _LISTENER = "envoy.config.listener.v3.Listener"
 _CHAIN = "envoy.config.listener.v3.FilterChain"
-_AI_BUFFER_LIMIT = 52_428_800
 _HTTP_ALPN = ("h2", "http/1.1")
 _HTTP3_ALPN = ("h3",)
 
@@ -106,19 +105,13 @@ def _build_tcp(listener: Listener, placement: Placement, secrets: Secrets, found
         metadata=build_place(listener.origin),
         traffic_direction="INBOUND",
         enable_reuse_port=bool_value(False) if placement.exclusive else None,
-        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or _buffer_limit(listener)),
+        per_connection_buffer_limit_bytes=uint32(connection.buffer_limit or buffer_limit(rules_of(listener.servers))),
         max_connections_to_accept_per_socket_event=uint32(connection.max_accept_per_event),
         socket_options=build_socket_buffers(connection.socket_buffer_limit),
         tcp_keepalive=build_keepalive(connection.keepalive) if connection.keepalive else None,
         listener_filters=_listener_filters(listener),
         filter_chains=chains,
     )
-
-
-def _buffer_limit(listener: Listener) -> int:
-    """Build how much of a body is held: AI requests are held whole, and their images and files are long."""
-    held = any(rule.inference or rule.prompts or counts_plain_answers(rule) for rule in rules_of(listener.servers))
-    return _AI_BUFFER_LIMIT if held else BUFFER_LIMIT
 
 
 def _plan(listener: Listener) -> list[_Chain]:
@@ -186,7 +179,7 @@ def _build_chain(planned: _Chain, filters: list[dict[str, Any]], secrets: Secret
 
 def _network_filters(planned: _Chain, listener: Listener, placement: Placement) -> list[dict[str, Any]]:
     return [
-        *_connection_limit(listener),
+        *_connection_limit(listener, planned.stream),
         *_source_filters(planned, listener),
         _network_filter(planned, listener, placement),
     ]
@@ -230,15 +223,17 @@ def _chain_match(names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _connection_limit(listener: Listener) -> list[dict[str, Any]]:
-    """Build the limit of connections, which Envoy counts for each filter chain."""
+def _connection_limit(listener: Listener, stream: StreamRoute | None) -> list[dict[str, Any]]:
+    """Build the limit of connections, which Envoy counts for each filter chain, and so for each stream."""
     connection = listener.connection
-    if connection.connection_limit is None:
+    limits = (connection.connection_limit, stream.connection_limit if stream else None)
+    known = [limit for limit in limits if limit is not None]
+    if not known:
         return []
     config = typed(
         "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
         stat_prefix=listener_name(listener),
-        max_connections={"value": connection.connection_limit},
+        max_connections={"value": min(known)},
         delay=connection.close_delay,
     )
     return [{"name": "envoy.filters.network.connection_limit", "typed_config": config}]

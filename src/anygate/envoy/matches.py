@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from anygate.envoy.api import bool_value, build, serialise, uint32
 from anygate.envoy.constraints import Violation, check
-from anygate.envoy.names import SOURCE
+from anygate.envoy.names import BODY, BODY_READ, SOURCE
 from anygate.envoy.refusal import CannotBuild
 from anygate.envoy.regex import checked_regex, not_a_regex
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
@@ -20,6 +20,7 @@ from anygate.model.re2 import problem_of
 
 _ROUTE = "envoy.config.route.v3."
 _NO_RANGE = 'Envoy compares only headers by range, so "{}" cannot be matched'
+_METADATA_MATCHER = "envoy.type.matcher.v3.MetadataMatcher"
 _Values = tuple[ValueMatch, ...]
 _ANYTHING = {"safe_regex": {"regex": ".*"}}
 
@@ -41,13 +42,14 @@ def build_route_match(match: HttpMatch | None) -> BuiltMatch:
     built = build(_ROUTE + "RouteMatch", **build_path(match.path, match.origin))
     wrong = tuple(check(built))
     connection = (match.source_cidrs, match.client_certificate)
+    body = (match.body, True if match.body else match.is_read)
     if match.percent < _ALL:
         built.runtime_fraction.default_value.numerator = round(match.percent * 100)
         built.runtime_fraction.default_value.denominator = _TEN_THOUSAND
-    if not (match.method or match.headers or match.query or match.cookies) and connection == _ANY_CONNECTION:
+    if not (match.method or match.headers or match.query or match.cookies) and (connection, body) == _ANYTHING_ELSE:
         return BuiltMatch(serialise(built), wrong)
     try:
-        rest = _build_conditions(match.method, match.headers, match.query, match.cookies, *connection)
+        rest = _build_conditions(match.method, match.headers, match.query, match.cookies, *connection, *body)
     except _UnbuildableError as problem:
         raise CannotBuild(match.origin, str(problem)) from problem
     return BuiltMatch(serialise(built) + rest.body, wrong + rest.wrong)
@@ -58,7 +60,7 @@ _TEN_THOUSAND = 1
 """The denominator of shares of requests. Envoy compares one random number of a request with all fractions; those of
 weights count in millions, which leaves the last digits of the number to these."""
 _EVERYTHING = BuiltMatch(b"\n\x01/")  # prefix: "/"
-_ANY_CONNECTION: tuple[tuple[str, ...], bool | None] = ((), None)
+_ANYTHING_ELSE = (((), None), ((), None))
 
 
 @lru_cache(maxsize=8192)
@@ -69,6 +71,8 @@ def _build_conditions(
     cookies: _Values,
     source_cidrs: tuple[str, ...],
     client_certificate: bool | None,
+    body: _Values,
+    is_read: bool | None,
 ) -> BuiltMatch:
     """Build the part of a RouteMatch that is not about the path."""
     wanted = [_build_header_match(value) for value in headers]
@@ -82,6 +86,7 @@ def _build_conditions(
         query_parameters=[_build_query_match(value) for value in query if not value.invert],
         cookies=[_build_cookie_match(value) for value in cookies],
         filter_state=[_build_source_match(source_cidrs)] if source_cidrs else [],
+        dynamic_metadata=[*_read_marks(is_read), *map(_build_body_match, body)],
         tls_context=None if client_certificate is None else {"validated": bool_value(client_certificate)},
     )
     wrong = tuple(check(built))
@@ -97,6 +102,24 @@ def _build_source_match(cidrs: tuple[str, ...]) -> dict[str, Any]:
         raise _UnbuildableError(str(problem)) from problem
     ranges = [{"address_prefix": str(one.network_address), "prefix_len": uint32(one.prefixlen)} for one in networks]
     return {"key": SOURCE, "address_match": {"ranges": ranges}}
+
+
+def _read_marks(is_read: bool | None) -> list[Any]:
+    """Ask for the mark that the filter leaves which reads bodies; no client can leave it."""
+    if is_read is None:
+        return []
+    return [_body_value(BODY_READ, {"present_match": True}, invert=not is_read)]
+
+
+def _build_body_match(value: ValueMatch) -> Any:
+    """Match any of the values that the filter has found at a path of a body. Tried on Envoy 1.40: an inverted matcher
+    holds where there is none."""
+    wanted = {"present_match": True} if value.kind == "present" else {"string_match": _build_string_match(value)}
+    return _body_value(value.name, {"list_match": {"one_of": wanted}}, invert=value.invert)
+
+
+def _body_value(name: str, wanted: dict[str, Any], *, invert: bool) -> Any:
+    return build(_METADATA_MATCHER, filter=BODY, path=[{"key": name}], value=wanted, invert=invert)
 
 
 class _UnbuildableError(ValueError):

@@ -43,6 +43,9 @@ USED, COUNTS = "anygate.usage", "counts"
 PROMPTS = "anygate.prompts"
 """The dynamic metadata with what the guards of prompts have to look at, each under its number."""
 
+BODY, BODY_READ = "anygate.body", "/read"
+"""The dynamic metadata with what conditions ask of bodies, lists of texts by path, and the mark that they were read."""
+
 STARTED = "anygate.started"
 """The dynamic metadata with what a stream said about its usage at its start, which is left if it breaks off."""
 
@@ -54,6 +57,15 @@ LIMIT_WORDS = "limit_words"
 
 FACTS = "ai"
 """The key, in the namespace of origins, of what rows and clusters say about themselves for accounting."""
+
+METERED = "anygate.metered"
+"""The namespace of route metadata of rows whose requests are counted for an exporter."""
+
+TRACED = "anygate.traced"
+"""The namespace of route metadata of rows whose requests have spans."""
+
+PATH_KEY = "path"
+"""The key, in the namespace of origins, of the path that such a row asks for."""
 
 REWRITE = "anygate.rewrite"
 """The upstream filter that gives a provider the path and the body that it wants; a route may turn it off."""
@@ -136,6 +148,11 @@ def share_name(match: str, index: int) -> str:
 def special_name(path: str, role: str) -> str:
     """A row that AI rules bring with them, such as `ai/v1/chat/completions/entrance`."""
     return f"ai{path}/{role}"
+
+
+def reading_name(path: str, method: str) -> str:
+    """A row that has bodies looked at, such as `body/POST/items`."""
+    return f"body/{method}{path}"
 
 
 def stream_name(stream: StreamRoute) -> str:

@@ -4,6 +4,10 @@ _FETCHED = "tokens and keys are fetched beside Envoy, which is given only what c
 
 _TOLD = "the services beside Envoy tell of its access log to others"
 
+_TOLD_SPANS = "Envoy tells its spans to the services beside it, which pass them on"
+
+_SERVED = "the services beside Envoy serve metrics, which they make of its access log"
+
 NOT_CARRIED = {
     "Backend.behind": "whoever runs both on one machine has put the listener's address in the backend's endpoints",
     "Backend.fallback": "the reader has turned it into the priorities of a joined backend",
@@ -13,7 +17,15 @@ NOT_CARRIED = {
     "Backend.simulated": "it tells what a stub speaks that stands in for the backend",
     "Backend.stub": "whoever starts stubs has put their addresses in the backend's endpoints",
     "BackendTarget.reason": "it tells people why a target is refused; clients are answered with 500 without reasons",
+    "Collector.headers": _TOLD_SPANS,
+    "Collector.timeout": _TOLD_SPANS,
+    "Collector.url": _TOLD_SPANS,
+    "Exporter.address": _SERVED,
+    "Exporter.path": _SERVED,
+    "Exporter.port": _SERVED,
     "Gateway.addresses": "where a gateway is bound is decided by the placement, not by the manifests",
+    "Gateway.collector": _TOLD_SPANS,
+    "Gateway.exporter": _SERVED,
     "Gateway.name": "each listener's name already says which gateway it belongs to",
     "HttpRoute.kind": "the route's origin already says what kind of object it is",
     "Respond.reason": "it tells people why an answer stands for a fault; clients get the answer without reasons",

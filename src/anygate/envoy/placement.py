@@ -39,9 +39,9 @@ class Placement:
     The rest are paths of Unix sockets: `egress` is where Envoy takes what the adapter has translated, `adapters` are
     the adapter's own, one for each of its workers, `mcp` are those of the MCP gateway's workers, `services` is where
     the gRPC services listen that Envoy calls, and `sandbox` where the one does that runs plugins. Without them nothing
-    is translated, no MCP endpoint answers, plugins close their rules, and nothing needs the services. `credentials` is
-    the folder of files with keys that Envoy signs with. `recording` and `tracing` say what the services are told of AI
-    requests.
+    is translated, no MCP endpoint answers, plugins and checks close their rules, and nothing else needs the services.
+    `credentials` is the folder of files with keys that Envoy signs with. `recording` and `tracing` say what the
+    services are told of AI requests.
     """
 
     address: str = ANY_ADDRESS

@@ -15,29 +15,35 @@ from anygate.envoy.actions import Variant, Way, build_variants, failing
 from anygate.envoy.api import any_of, build, serialise
 from anygate.envoy.checked import Refusal, refusals
 from anygate.envoy.filters import FILTERS
+from anygate.envoy.filters.body_reading import reading_entries
 from anygate.envoy.filters.filter import Scope
 from anygate.envoy.inference_routes import build_answer, build_entrance, lua_metadata, own_metadata
 from anygate.envoy.inference_variants import Providers, split_variants
 from anygate.envoy.matches import build_route_match
+from anygate.envoy.metering import metering_metadata, path_entry
 from anygate.envoy.names import (
     ORIGIN,
     UNRESOLVED,
     match_name,
     outside_name,
     preflight_name,
+    reading_name,
     rule_name,
     share_name,
     special_name,
 )
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.sampling import split_traces
 from anygate.envoy.switch import switches
 from anygate.envoy.wire import part, text_entry
 from anygate.envoy.wordings import wording_metadata
+from anygate.model.edit import Respond
 from anygate.model.inference_rows import asked_match
 from anygate.model.match import HttpMatch, PathMatch
 from anygate.model.outside import find_outside
 from anygate.model.route import Forward, HttpRoute, HttpRule
 from anygate.model.route_table import Attachment, Row, needs_preflight, preflight_match
+from anygate.model.telemetry import Trace
 
 _ROUTE = "envoy.config.route.v3.Route"
 _ROUTE_MATCH = "envoy.config.route.v3.RouteMatch"
@@ -50,11 +56,20 @@ NO_PROVIDERS = Providers()
 
 
 class RouteContext(NamedTuple):
-    """What a row's Envoy routes depend on besides the row itself."""
+    """What a row's Envoy routes depend on besides the row itself.
+
+    Spans are made where there is somebody `told` of them; of AI rules that say nothing about it as `trace` says.
+    """
 
     way: Way
     scope: Scope
     providers: Providers = NO_PROVIDERS
+    told: bool = False
+    trace: Trace | None = None
+
+    def trace_of(self, rule: HttpRule) -> Trace | None:
+        """Which requests of a rule have spans by the choice of its route."""
+        return (rule.trace or (self.trace if rule.inference else None)) if self.told else None
 
 
 class BuiltRow(NamedTuple):
@@ -123,6 +138,8 @@ class RouteSheet:
 
     def built(self, row: Row) -> BuiltRow:
         """The Envoy routes of a row."""
+        if row.role == "reading":
+            return _build_reading(row, self._optional(row), self._context)
         if row.role:
             return _build_special(row, self._optional(row), self._context)
         route = row.route
@@ -192,18 +209,18 @@ _NOT_FOUND = _Action(
 def _build_route(route: HttpRoute, context: RouteContext) -> _Rows:
     rows: _Rows = {}
     for index, rule in enumerate(route.rules):
-        _build_rule(rule, rule_name(route, rule, index), context, rows)
+        _build_rule(route, rule, rule_name(route, rule, index), context, rows)
     return rows
 
 
-def _build_rule(rule: HttpRule, name: str, context: RouteContext, rows: _Rows) -> None:
+def _build_rule(route: HttpRoute, rule: HttpRule, name: str, context: RouteContext, rows: _Rows) -> None:
     by_path: dict[PathMatch | None, _Action] = {}
     paths_differ = _rewrites_prefix(rule)
     for position, match in enumerate(rule.matches or (None,)):
         path = match.path if match is not None and paths_differ else None
         action = by_path.get(path)
         if action is None:
-            action = by_path[path] = _build_action(name, rule, path, context)
+            action = by_path[path] = _build_action(name, route, rule, path, context)
         full = match_name(name, position)
         row = _build_row(rule, asked_match(rule, match), action, full)
         outside = find_outside(rule, match)
@@ -229,16 +246,20 @@ def _rewrites_prefix(rule: HttpRule) -> bool:
     return any(path is not None and path.kind == "prefix" for path in paths)
 
 
-def _build_action(name: str, rule: HttpRule, path: PathMatch | None, context: RouteContext) -> _Action:
+def _build_action(
+    name: str, route: HttpRoute, rule: HttpRule, path: PathMatch | None, context: RouteContext
+) -> _Action:
     """Build and check the half of a Route that says what happens; a rule that cannot be built answers 500."""
     refused: list[Refusal] = []
     built: list[Any] = []
-    metadata = _Metadata(own_metadata(rule), lua_metadata(rule) + wording_metadata(rule))
+    others = lua_metadata(rule) + wording_metadata(rule) + metering_metadata(rule, route)
+    metadata = _Metadata(own_metadata(rule), others)
     try:
         settings = _build_filter_settings(rule, context.scope)
         if context.scope.switched:
             metadata = metadata._replace(own=metadata.own + switches(settings or ()))
         variants = split_variants(build_variants(rule, path, context.way), rule, context.providers)
+        variants = split_traces(variants, context.trace_of(rule))
         built = [_build_half(settings, variant) for variant in variants]
     except CannotBuild as problem:
         refused.append(Refusal(problem.origin, name, problem.text))
@@ -262,7 +283,7 @@ def _build_half(settings: dict[str, Any] | None, variant: Variant) -> Any:
 def _build_special(row: Row, optional: list[str], context: RouteContext) -> BuiltRow:
     """Build a row that AI rules bring with them. What is wrong about its policy is told where the policy's rule is."""
     path = row.match.path.value if row.match and row.match.path else ""
-    metadata = _Metadata(own_metadata(row.rule, row.role))
+    metadata = _Metadata(own_metadata(row.rule, row.role), metering_metadata(row.rule, row.route))
     fields = build_answer(row)
     settings: dict[str, Any] = {}
     try:
@@ -274,10 +295,24 @@ def _build_special(row: Row, optional: list[str], context: RouteContext) -> Buil
     metadata = metadata._replace(own=metadata.own + switches(settings))
     if row.role == "entrance":
         settings = {name: any_of(config) for name, config in build_entrance(row, optional).items()}
-    answer = build(_ROUTE, typed_per_filter_config=settings or None, **fields)
-    body_size = len(answer.direct_response.body_format.text_format_source.inline_string)
-    action = _Action(((Variant({}, {}), serialise(answer)),), (), body_size, metadata)
-    return _build_row(row.rule, row.match, action, special_name(path, row.role))
+    body_size = len(build(_ROUTE, **fields).direct_response.body_format.text_format_source.inline_string)
+    # Whether a request has a span is decided by the route that it meets first.
+    variants = split_traces([Variant(fields, {})], context.trace_of(row.rule))
+    halves = tuple((variant, serialise(_build_half(settings, variant))) for variant in variants)
+    return _build_row(row.rule, row.match, _Action(halves, (), body_size, metadata), special_name(path, row.role))
+
+
+def _build_reading(row: Row, optional: list[str], context: RouteContext) -> BuiltRow:
+    """Build a row that has bodies looked at, and turns on what the rules behind it may want."""
+    assert row.match is not None
+    assert isinstance(row.rule.action, Respond)
+    settings = {name: any_of(config) for name, config in reading_entries(row.followers, optional).items()}
+    answer = Variant({"direct_response": {"status": row.rule.action.status}}, {})
+    variants = split_traces([answer], context.trace_of(row.followers[0]) if row.followers else None)
+    halves = tuple((variant, serialise(_build_half(settings, variant))) for variant in variants)
+    action = _Action(halves, (), 0, _NO_METADATA)
+    path = row.match.path.value if row.match.path else ""
+    return _build_row(row.rule, row.match, action, reading_name(path, row.match.method))
 
 
 def _build_preflight(rule: HttpRule, action: _Action, context: RouteContext) -> _Action:
@@ -315,7 +350,7 @@ def _build_row(rule: HttpRule, match: HttpMatch | None, action: _Action, name: s
         return BuiltRow(b"", (*action.refused, *wrong))
     # By this a log line and a config dump lead back to a line that somebody wrote. Object, rule and match stand in
     # the name: said again here they were a third of the bytes of a large table.
-    own = text_entry("place", origin.place) + action.metadata.own
+    own = text_entry("place", origin.place) + path_entry(rule, match) + action.metadata.own
     metadata = part(_METADATA, part(1, _NAMESPACE + part(2, own)) + action.metadata.others)
     body = b""
     for at, (variant, half) in enumerate(action.halves):

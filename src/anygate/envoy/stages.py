@@ -4,6 +4,7 @@ References: https://www.envoyproxy.io/docs/envoy/latest/configuration/other_feat
 envoy/config/core/v3/address.proto (EnvoyInternalAddress).
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,14 @@ import msgspec
 
 from anygate.envoy.api import any_of, bool_value, build, typed, uint32
 from anygate.envoy.clusters import BUFFER_LIMIT
-from anygate.envoy.http_connection import MANAGER, NO_OPTIONS, build_http2_options, build_http_connection
+from anygate.envoy.filters.body_reading import LONGEST_BODY
+from anygate.envoy.filters.usage import counts_plain_answers
+from anygate.envoy.http_connection import MANAGER, ConnectionOptions, build_http2_options, build_http_connection
 from anygate.envoy.names import stage_name, stage_stat
 from anygate.envoy.origins import build_place
+from anygate.envoy.recording import Recording
 from anygate.model.backend import Http2
+from anygate.model.body_rows import asks_for_bodies
 from anygate.model.listener import Stage
 from anygate.model.retry import Retry
 from anygate.model.route import BackendTarget, Continue, Forward, HttpRule
@@ -90,15 +95,24 @@ def build_stage_cluster(stage: Stage) -> Any:
     )
 
 
-def build_stage_listener(stage: Stage, rules: list[HttpRule]) -> Any:
+def buffer_limit(rules: Sequence[HttpRule]) -> int:
+    """How many bytes of a body a listener holds: AI requests are held whole, and their images and files are long."""
+    held = any(rule.inference or rule.prompts or counts_plain_answers(rule) for rule in rules)
+    short = LONGEST_BODY if asks_for_bodies(rules) else BUFFER_LIMIT
+    return _BODY_LIMIT if held else short
+
+
+def build_stage_listener(stage: Stage, rules: list[HttpRule], recording: Recording | None = None) -> Any:
     """Build the listener of a stage, which has no socket; `rules` are those of the stage.
 
     It believes what the first stage says of the client, adds nothing to it and writes no log: there is one line for
-    each request, that of the first stage. Where an answer breaks off the first stage has to know at once.
+    each request, that of the first stage. But what becomes of a request is known here, so here the services are told of
+    it, as `recording` says. Where an answer breaks off the first stage has to know at once.
     """
     name = stage_name(stage.name)
-    limit = _BODY_LIMIT if any(rule.inference for rule in rules) else BUFFER_LIMIT
-    manager = build_http_connection(stage.server, rules, name, stage_stat(stage.name), NO_OPTIONS)
+    limit = buffer_limit(rules)
+    options = ConnectionOptions(recording=recording)
+    manager = build_http_connection(stage.server, rules, name, stage_stat(stage.name), options)
     for field in ("use_remote_address", "http2_protocol_options"):
         manager.ClearField(field)
     manager.MergeFrom(

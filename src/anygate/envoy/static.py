@@ -108,6 +108,24 @@ def _report(snapshot: Snapshot) -> Iterator[str]:
     for resource in snapshot:
         if resource.type_url != SECRET and _holds_secret(_show(resource), inside_route=False):
             yield f"- {MAIN}: passwords or API keys that Envoy takes only there, in what became of {resource.name}"
+    asking = (one for listener in snapshot[LISTENER].values() for one in _list_asking(_show(listener)))
+    for name, cluster in dict.fromkeys(asking):
+        if cluster not in snapshot[CLUSTER]:
+            yield f"- {MAIN}: the filter {name} asks {cluster}, a service that runs beside Envoy in `anygate run` only"
+
+
+def _list_asking(value: Any) -> Iterator[tuple[str, str]]:
+    """The filters that ask a gRPC service, each with the cluster that it is in."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _list_asking(one)
+    elif isinstance(value, dict):
+        config = value.get("typed_config", {})
+        asked = config.get("grpc_service") or config.get("rate_limit_service", {}).get("grpc_service") or {}
+        if asked and "name" in value:
+            yield value["name"], asked.get("envoy_grpc", {}).get("cluster_name", "")
+        for one in value.values():
+            yield from _list_asking(one)
 
 
 def _holds_secret(value: Any, *, inside_route: bool) -> bool:

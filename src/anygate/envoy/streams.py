@@ -21,6 +21,7 @@ from anygate.model.route import BackendTarget, StreamRoute
 
 _TCP = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 _RBAC = "envoy.extensions.filters.network.rbac.v3.RBAC"
+_SOURCE_IP = "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput"
 _UDP = "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig"
 
 
@@ -62,14 +63,37 @@ def _range(text: str, stream: StreamRoute) -> dict[str, Any]:
 
 def build_udp_proxy(stream: StreamRoute | None, cluster: str, name: str) -> dict[str, Any]:
     """Build the listener filter that passes datagrams on; a cluster that is not there drops them."""
-    route = typed("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
     config = typed(
         _UDP,
         stat_prefix=name,
         idle_timeout=stream.idle_timeout if stream else None,
-        matcher={"on_no_match": {"action": {"name": "route", "typed_config": route}}},
+        matcher=_udp_matcher(stream, cluster),
     )
     return {"name": "envoy.filters.udp_listener.udp_proxy", "typed_config": config}
+
+
+def _udp_matcher(stream: StreamRoute | None, cluster: str) -> dict[str, Any]:
+    """Build where datagrams go by their sources. Tried on Envoy 1.40: one that nothing matches is dropped."""
+    onward = {"action": _udp_route(cluster)}
+    if stream is None or not (stream.allowed_sources or stream.denied_sources):
+        return {"on_no_match": onward}
+    if stream.denied_sources:
+        away = {"action": _udp_route(UNRESOLVED)}
+        inside = {"matcher": _by_source(stream, stream.allowed_sources, onward)} if stream.allowed_sources else onward
+        return {**_by_source(stream, stream.denied_sources, away), "on_no_match": inside}
+    return _by_source(stream, stream.allowed_sources, onward)
+
+
+def _by_source(stream: StreamRoute, cidrs: tuple[str, ...], on_match: dict[str, Any]) -> dict[str, Any]:
+    ranges = {"ranges": [_range(text, stream) for text in cidrs], "on_match": on_match}
+    source = {"name": "source", "typed_config": typed(_SOURCE_IP)}
+    found = {"name": "ranges", "typed_config": typed("xds.type.matcher.v3.IPMatcher", range_matchers=[ranges])}
+    return {"matcher_tree": {"input": source, "custom_match": found}}
+
+
+def _udp_route(cluster: str) -> dict[str, Any]:
+    route = typed("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
+    return {"name": "route", "typed_config": route}
 
 
 def udp_cluster(stream: StreamRoute | None) -> str:

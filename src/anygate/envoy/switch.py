@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any
 
 from anygate.envoy.api import any_of, build, typed
+from anygate.envoy.cel_tree import call, route_metadata, text
 from anygate.envoy.filters.filter import ChainEntry
 from anygate.envoy.names import ORIGIN
 from anygate.envoy.wire import text_entry
@@ -59,17 +60,6 @@ def _wrap(entry: ChainEntry) -> ChainEntry:
 @cache
 def _is_off(switch: str) -> Any:
     """`!(switch in xds.route_metadata.filter_metadata[ORIGIN])`, parsed: the matcher takes no CEL text."""
-    metadata = _node(3, select_expr={"operand": _node(2, ident_expr={"name": "xds"}), "field": "route_metadata"})
-    namespaces = _node(4, select_expr={"operand": metadata, "field": "filter_metadata"})
-    ours = _call(5, "_[_]", namespaces, _node(6, const_expr={"string_value": ORIGIN}))
-    found = _call(7, "@in", _node(8, const_expr={"string_value": switch}), ours)
-    parsed = {"expr": _call(1, "!_", found)}
+    ours = call(5, "_[_]", route_metadata(2), text(6, ORIGIN))
+    parsed = {"expr": call(1, "!_", call(7, "@in", text(8, switch), ours))}
     return typed("xds.type.matcher.v3.CelMatcher", expr_match={"cel_expr_parsed": parsed})
-
-
-def _node(number: int, **fields: Any) -> dict[str, Any]:
-    return {"id": number, **fields}
-
-
-def _call(number: int, function: str, *arguments: dict[str, Any]) -> dict[str, Any]:
-    return _node(number, call_expr={"function": function, "args": list(arguments)})

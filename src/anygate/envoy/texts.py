@@ -6,7 +6,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/substitution_
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from anygate.model.text import Kind, Text, Value, Variable
+from anygate.model.text import Kind, SecretValue, Text, Value, Variable
 
 _OPERATORS: Mapping[Kind, str] = MappingProxyType(
     {
@@ -37,10 +37,19 @@ def literal(value: str) -> str:
 
 
 def render_text(value: Value) -> str:
-    """A text in the format of Envoy's formatter; what a request does not have is empty there."""
+    """A text in the format of Envoy's formatter; what a request does not have is empty there.
+
+    One with secrets only means something beside `build_formatters` (`filters/secrets.py`).
+    """
     if isinstance(value, Text):
-        return "".join(_operator(part) if isinstance(part, Variable) else literal(part) for part in value.parts)
+        return "".join(map(_render_part, value.parts))
     return literal(value)
+
+
+def _render_part(part: str | Variable | SecretValue) -> str:
+    if isinstance(part, SecretValue):
+        return f"%SECRET({part.secret})%"
+    return _operator(part) if isinstance(part, Variable) else literal(part)
 
 
 def _operator(variable: Variable) -> str:

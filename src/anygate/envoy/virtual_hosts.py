@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from anygate.envoy.api import bool_value, build, serialise, uint32
 from anygate.envoy.checked import Refusal, refusals
+from anygate.envoy.draws import draw_headers
 from anygate.envoy.names import misdirected_name, virtual_host_name
 from anygate.envoy.routes import BuiltHost, RouteSheet
 from anygate.envoy.wire import part
@@ -44,6 +45,7 @@ def build_route_configuration(
         name=name,
         validate_clusters=bool_value(False),
         ignore_port_in_host_matching=True,
+        request_headers_to_remove=draw_headers(rule for one in servers for route in one.routes for rule in route.rules),
         max_direct_response_body_size_bytes=uint32(longest) if longest > _DEFAULT_BODY_LIMIT else None,
     )
     return serialise(head) + b"".join(hosts), found

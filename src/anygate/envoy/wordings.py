@@ -32,6 +32,9 @@ _DETAILS: Mapping[Cause, str] = MappingProxyType(
         "token_missing": "jwt_authn_access_denied{Jwt_is_missing}",
         "token_wrong": "token_wrong",
         "login_missing": "login_missing",
+        # A script of ours says these by itself.
+        "scope_missing": "scope_missing",
+        "audience_wrong": "audience_wrong",
         "body_too_large": "request_payload_too_large",
     }
 )

@@ -12,7 +12,19 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Step(Part, frozen=True):
     """One decision on the way: what was chosen, where it was written, and what decided."""
 
-    kind: Literal["listener", "server", "hostname", "route", "model", "rule", "stage", "backend", "stream"]
+    kind: Literal[
+        "listener",
+        "server",
+        "hostname",
+        "route",
+        "model",
+        "body",
+        "rule",
+        "caller",
+        "stage",
+        "backend",
+        "stream",
+    ]
     name: str
     place: str = ""
     text: str = ""

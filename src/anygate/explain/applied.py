@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from anygate.explain.answer import Applied, Decision
+from anygate.explain.checks import describe_checks, find_missing
 from anygate.explain.conditions import cookie_values, describe_path, describe_value, query_values
 from anygate.explain.prompts import describe_prompts
 from anygate.explain.seen import SeenRequest
 from anygate.model.answers import AnswerEdit
+from anygate.model.cache import Cache
 from anygate.model.edit import HeaderEdit, Rewrite
 from anygate.model.limits import Expression, Faults, LimitRule, LimitSelector, MetadataNumber, RateLimit
 from anygate.model.route import HttpRule, Mirror, Timeouts
 from anygate.model.route_table import is_forwarding
 from anygate.model.security import Authorization, AuthorizationRule, Cors, CorsHeaders, Jwt, Principal, Security
+from anygate.model.telemetry import Trace
 
 
 def describe_rule(rule: HttpRule) -> tuple[Applied, ...]:
@@ -138,10 +141,17 @@ def _applied(rule: HttpRule) -> Iterator[Applied]:
     yield from describe_edit("response headers", rule.response_headers, place)
     for edit in rule.answers:
         yield Applied(kind="answer", text=_answer(edit), place=edit.origin.place)
+    if rule.trace:
+        yield Applied(kind="trace", text=_trace(rule.trace), place=rule.trace.origin.place)
     if rule.compression:
         types = ", ".join(rule.compression.types) or "every type"
         text = f"gzip for {types} from {rule.compression.smallest} bytes on"
         yield Applied(kind="compression", text=text, place=rule.compression.origin.place)
+
+
+def _trace(trace: Trace) -> str:
+    share = f"spans of {_number(100 * trace.share)}% of the requests"
+    return f"{share} that bring no decision of their own" if trace.follow else share
 
 
 def _kept(rule: HttpRule) -> Iterator[Applied]:
@@ -153,6 +163,25 @@ def _kept(rule: HttpRule) -> Iterator[Applied]:
         when = ", ".join(map(str, rule.breaker.failing))
         text = f"{rule.breaker.status} after {rule.breaker.failures} answers with {when}"
         yield Applied(kind="breaker", text=text, place=rule.breaker.origin.place)
+    if rule.cache:
+        yield Applied(kind="cache", text=_cache(rule.cache), place=rule.cache.origin.place)
+
+
+def _cache(cache: Cache) -> str:
+    """What is kept, for how long, and what two requests must have in common to share it."""
+    span = _span(cache.lifetime)
+    own = "as long as they say"
+    kept = f"{own}, or {span}" if cache.strategy == "disk" else own if cache.client_directives else span
+    statuses = ", ".join(map(str, cache.statuses))
+    said = [
+        f"answers with {statuses} to {' and '.join(cache.methods)} are kept {kept} in {cache.zone}",
+        f"found by {' '.join(map(str, cache.key))}",
+        *(["never shared by callers"] if cache.callers else ()),
+        *([f"passed by with {' '.join(map(str, cache.bypass))}"] if cache.bypass else ()),
+        *([f"not filled with {' '.join(map(str, cache.excluded))}"] if cache.excluded else ()),
+        *(["what a client's Cache-Control asks for is done"] if cache.client_directives else ()),
+    ]
+    return ", ".join(said)
 
 
 def _answer(edit: AnswerEdit) -> str:
@@ -172,14 +201,17 @@ def _is_preflight(seen: SeenRequest) -> bool:
 
 def _missing_credentials(security: Security, seen: SeenRequest) -> str:
     """Say which credential the request lacks; whether one that is there is valid cannot be told here."""
-    if security.oidc:
-        return ""
+    missing = find_missing(security.checks, seen)
+    if missing or security.oidc:
+        return missing
     if security.api_key and not _has_key(security, seen):
         return "the request carries no API key"
     authorization = seen.headers.get("authorization", ())
     if security.basic and not any(value.startswith("Basic ") for value in authorization):
         return "the request carries no user name and password"
     if security.jwt and not security.jwt.optional and not _has_token(security.jwt, seen):
+        return "the request carries no token"
+    if security.introspection and not _starts(authorization, "Bearer "):
         return "the request carries no token"
     return ""
 
@@ -218,6 +250,7 @@ def _security(security: Security) -> Iterator[Applied]:
     if security.admission:
         text = ", ".join(map(_verdict, security.admission.rules))
         yield Applied(kind="admission", text=text, place=security.admission.origin.place)
+    yield from describe_checks(security.checks)
     if security.api_key:
         where = [f"header {name}" for name in security.api_key.headers]
         where += [f"query {name}" for name in security.api_key.query]
@@ -233,13 +266,27 @@ def _security(security: Security) -> Iterator[Applied]:
         issuers = " or ".join(provider.issuer or provider.name for provider in security.jwt.providers)
         needed = "checked if there is one" if security.jwt.optional else "needed"
         yield Applied(kind="jwt", text=f"token of {issuers} {needed}", place=security.origin.place)
+    if security.introspection:
+        lookup = security.introspection
+        scopes = f", with the scopes {', '.join(lookup.scopes)}" if lookup.scopes else ""
+        text = f"token needed{scopes}; {lookup.endpoint} is asked about it"
+        yield Applied(kind="introspection", text=text, place=lookup.origin.place)
     if security.caller:
         called = f"called {security.caller.name}" if security.caller.name else "called by the name of the credential"
         yield Applied(kind="caller", text=f"{called} in {security.caller.header}", place=security.caller.origin.place)
+    if security.handover:
+        names = ", ".join(name for name, _ in security.handover.rules)
+        text = f"requests of {names} are decided by rules of their own"
+        yield Applied(kind="handover", text=text, place=security.handover.origin.place)
     if security.ext_auth:
         asked = f"{security.ext_auth.backend} is asked over {security.ext_auth.protocol}"
         failing = ", passes when that fails" if security.ext_auth.fail_open else ""
         yield Applied(kind="ext auth", text=asked + failing, place=security.ext_auth.origin.place)
+    if security.forward_auth:
+        forward = security.forward_auth
+        failing = ", passes when that fails" if forward.fail_open else f", {forward.failure.status} when that fails"
+        text = f"{forward.method} {forward.url} decides{failing}"
+        yield Applied(kind="forward auth", text=text, place=forward.origin.place)
     if security.authorization:
         text = _authorization(security.authorization)
         yield Applied(kind="authorization", text=text, place=security.authorization.origin.place)

@@ -32,6 +32,7 @@ def describe_match(match: HttpMatch | None) -> str:
     said += [describe_path(match.path)] if match.path else []
     for kind, values in (("header", match.headers), ("query", match.query), ("cookie", match.cookies)):
         said += [describe_value(kind, value) for value in values]
+    said += [describe_value("body", value) for value in match.body]
     said += [f"{match.percent:g}% of requests"] if match.percent < _ALL else []
     said += [_describe_source(match)] if match.source_cidrs else []
     said += [_describe_certificate(match)] if match.client_certificate is not None else []
@@ -125,6 +126,11 @@ def cookie_holds(match: ValueMatch, values: tuple[str, ...]) -> bool | None:
     return value_holds(match, values) if values else match.invert
 
 
+def body_holds(match: ValueMatch, values: tuple[str, ...]) -> bool | None:
+    """Whether any of the values at a path satisfies a condition; one that is not there satisfies the inverted ones."""
+    return value_holds(match, values) if values else match.invert
+
+
 def value_matches(match: ValueMatch, value: str) -> bool | None:
     """Whether one value is the one asked for, before any inversion."""
     if match.kind == "regex":
@@ -159,6 +165,11 @@ def _each(match: HttpMatch, seen: SeenRequest) -> Iterator[Condition]:
     for cookie in match.cookies:
         values = (cookies[cookie.name],) if cookie.name in cookies else ()
         yield _say("cookie", cookie, values, cookie_holds(cookie, values))
+    for value in match.body:
+        found = seen.body.find(value.name) if seen.body is not None else ()
+        yield _say("body", value, found, seen.body is not None and body_holds(value, found))
+    if match.is_read is not None:
+        yield Condition("read", "a body that was looked at", (seen.body is not None) == match.is_read)
     unknown = "a request is described here without its connection"
     if match.source_cidrs:
         yield Condition("source", _describe_source(match), None, unknown)

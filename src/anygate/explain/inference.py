@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from anygate.explain.answer import Decision, HeaderChange, ProviderShare, Step, Upstream
+from anygate.explain.bodies import see_body
 from anygate.explain.request import Request
 from anygate.explain.seen import Headers, SeenRequest
 from anygate.model.edit import Respond
@@ -29,7 +30,11 @@ def reserved_headers(servers: Sequence[Server]) -> tuple[str, ...]:
 
 
 def enter(row: Row, request: Request, seen: SeenRequest) -> tuple[SeenRequest, Step]:
-    """Read the model of a request that met an entrance; the request is then as the rules of models see it."""
+    """Read the body, or its model, of a request that met a row for that; the request is then as the rules see it."""
+    if row.role == "reading":
+        body = see_body(request.body or b"", next(iter(seen.headers.get("content-type", ())), ""))
+        step = Step(kind="body", name=row.rule.name, place=row.rule.origin.place, text="the body is looked at")
+        return seen._replace(body=body), step
     assert row.rule.inference is not None
     kinds = seen.headers.get("content-type", ())
     form = row.rule.inference.endpoint in MULTIPART and any("multipart/form-data" in kind.lower() for kind in kinds)

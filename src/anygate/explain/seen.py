@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
+from anygate.explain.bodies import SeenBody
 from anygate.explain.paths import normalize_path
 from anygate.explain.request import Request
 from anygate.model.edit import HeaderEdit
+from anygate.model.inference_rows import RESERVED
 from anygate.model.listener import HttpServer
+from anygate.model.text import Text, Value, Variable
 
 # What Envoy's HTTP/1 parser knows; any other word is answered with 400.
 METHODS = frozenset(
@@ -54,7 +59,8 @@ Headers = Mapping[str, tuple[str, ...]]
 class SeenRequest(NamedTuple):
     """What conditions are asked of. Header names are lower case; `host` keeps the client's port.
 
-    `sent` are the headers before any change that the server makes to all requests.
+    `sent` are the headers before any change that the server makes to all requests. `body` is there once the gateway has
+    looked at it.
     """
 
     method: str
@@ -64,6 +70,7 @@ class SeenRequest(NamedTuple):
     query: str | None
     headers: Headers
     sent: Headers
+    body: SeenBody | None = None
 
     @property
     def domain(self) -> str:
@@ -87,7 +94,7 @@ class Turned(NamedTuple):
 def see_request(request: Request, server: HttpServer, reserved: tuple[str, ...] = ()) -> SeenRequest | Turned:
     """Return what routing sees of a request, or the answer that it never gets that far.
 
-    Headers that begin with one of `reserved` are not believed, and removed.
+    Headers that begin with one of `reserved`, and those that only the gateway says, are not believed, and removed.
     """
     refusal = _refusal(request, server)
     if refusal:
@@ -98,10 +105,11 @@ def see_request(request: Request, server: HttpServer, reserved: tuple[str, ...] 
     query = "" if request.query is None else f"?{request.query}"
     if path.redirect:
         return Turned(307, "the path has an escaped slash", path.path + query)
-    sent = _group(request, server)
+    brought = _group(request, server)
+    sent = {**brought, **_overwritten(request, server)}
     early = server.early_request_headers
-    kept = {name: values for name, values in sent.items() if not name.startswith(reserved)} if reserved else sent
-    headers = edit_headers(kept, early) if early else kept
+    kept = {name: values for name, values in sent.items() if not (name.startswith(reserved) or is_claim(name, server))}
+    headers = edit_headers(kept, _fill_in(early, brought)) if early else kept
     return SeenRequest(
         method=request.method,
         scheme=request.scheme,
@@ -111,6 +119,11 @@ def see_request(request: Request, server: HttpServer, reserved: tuple[str, ...] 
         headers=headers,
         sent=sent,
     )
+
+
+def is_claim(name: str, server: HttpServer) -> bool:
+    """Whether only the gateway says something in a header, where it says who calls."""
+    return bool(server.caller_headers) and (name in server.caller_headers or name.startswith(RESERVED))
 
 
 def strip_dot(host: str) -> str:
@@ -147,9 +160,28 @@ def _group(request: Request, server: HttpServer) -> dict[str, tuple[str, ...]]:
     found["host"] = found[":authority"] = (strip_dot(request.authority),)
     found[":method"] = (request.method,)
     found[":scheme"] = (request.scheme,)
-    if not (server.trusted_hops or server.trusted_cidrs or server.client_ip_header):
-        found["x-forwarded-proto"] = (request.scheme,)
     return found
+
+
+def _overwritten(request: Request, server: HttpServer) -> dict[str, tuple[str, ...]]:
+    """What takes the place of headers that clients are not believed, after the server's own changes."""
+    believed = server.trusted_hops or server.trusted_cidrs or server.client_ip_header
+    return {} if believed else {"x-forwarded-proto": (request.scheme,)}
+
+
+def _fill_in(edit: HeaderEdit, brought: Headers) -> HeaderEdit:
+    """An edit with those of its texts filled in that are made of headers as they came; what is empty is not set."""
+
+    def fill(value: Value) -> Value:
+        if not isinstance(value, Text) or any(one.kind != "header" for one in value.variables) or value.secrets:
+            return value
+        parts = (
+            brought.get(one.name.lower(), ("",))[0] if isinstance(one, Variable) else str(one) for one in value.parts
+        )
+        return "".join(parts)
+
+    filled = ((name, value, fill(value)) for name, value in edit.set)
+    return msgspec.structs.replace(edit, set=tuple((name, made) for name, value, made in filled if made or not value))
 
 
 def _refusal(request: Request, server: HttpServer) -> str:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from anygate.explain.answer import Decision, Explanation, NearMiss, Step
+from anygate.explain.callers import describe_claims, hand_over
 from anygate.explain.conditions import check_match, describe_match
 from anygate.explain.entrance import (
     Door,
@@ -95,6 +96,8 @@ def _route(
     seen = see_request(request, http, reserved_headers(servers))
     if isinstance(seen, Turned):
         return _conclude(request, request.path, steps, _turn(seen), [], notes)
+    forged = describe_claims(seen, http)
+    notes += [forged] if forged else []
     if http.health_check_path and seen.target == http.health_check_path:
         decision = Decision(kind="respond", status=200, reason="the health check path is answered by the gateway")
         return _conclude(request, seen.path, steps, decision, [], notes)
@@ -128,10 +131,11 @@ def _ask(
 ) -> Explanation:
     """Ask the rows of a virtual host, in order, and decide by the first that holds."""
     winner = _first(host.rows, seen, notes)
-    if winner is not None and host.rows[winner].role == "entrance":
-        seen, step = enter(host.rows[winner], request, seen)
-        steps.append(step)
-        winner = _first(host.rows, seen, notes)
+    for role in ("entrance", "reading"):
+        if winner is not None and host.rows[winner].role == role:
+            seen, step = enter(host.rows[winner], request, seen)
+            steps.append(step)
+            winner = _first(host.rows, seen, notes)
     if winner is None:
         steps.append(
             Step(
@@ -149,6 +153,10 @@ def _ask(
         return _conclude(request, seen.path, steps, decision, close, notes)
     row = host.rows[winner]
     steps += _row_steps(row, host.domain, seen)
+    handed = hand_over(model, row.rule, seen)
+    if handed is not None:
+        steps.append(handed[1])
+        return _ask(model, request, handed[0], table, host, way, steps, notes)
     outcome = decide(model, row, seen, way)
     if outcome.onward is not None:
         return _go_on(model, request, seen, outcome, outcome.onward, way, steps, notes)

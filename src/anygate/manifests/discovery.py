@@ -13,6 +13,16 @@ import msgspec
 WELL_KNOWN = "/.well-known/openid-configuration"
 """Where a provider's document is, behind its issuer (section 4)."""
 
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "end_session_endpoint",
+    "jwks_uri",
+    "userinfo_endpoint",
+    "introspection_endpoint",
+)
+"""The fields with URLs, in the order of those of `Endpoints`; the last one is of RFC 8414."""
+
 _URL = re.compile(r"https?://[^\s/?#]+[\x21-\x7e]*")
 
 
@@ -31,6 +41,8 @@ class Endpoints(NamedTuple):
     token: str = ""
     end_session: str = ""
     keys: str = ""
+    userinfo: str = ""
+    introspection: str = ""
 
 
 class Missing(NamedTuple):
@@ -67,7 +79,7 @@ def parse_document(document: Document, content: bytes) -> Said:
     if not isinstance(issuer, str) or not issuer:
         return Missing("its document names no issuer")
     urls = []
-    for name in ("authorization_endpoint", "token_endpoint", "end_session_endpoint", "jwks_uri"):
+    for name in _ENDPOINTS:
         url = _read_url(found.get(name), document)
         if url is None:
             kind = "https" if document.url.startswith("https:") else "http or https"

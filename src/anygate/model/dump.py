@@ -77,6 +77,7 @@ _ALTERNATIVES = frozenset(
     (
         *("Forward", "Redirect", "Respond", "Continue"),
         *("Certificate", "Authorities", "Opaque"),
+        *("HmacCheck", "CsrfCheck", "LdapCheck", "WolfCheck"),
         *("KeyCredential", "QueryCredential", "TokenCredential", "AwsCredential", "AzureToken", "GcpToken"),
     )
 )

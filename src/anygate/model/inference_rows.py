@@ -29,8 +29,19 @@ CODING_HEADER = "content-encoding"
 RESERVED = ("x-ai-eg-", "x-aigw-", "x-anygate-")
 """How headers begin that mean something to the gateway itself where AI requests pass; a client's are removed."""
 
-Role = Literal["", "entrance", "unprintable", "malformed", "encoded", "nameless", "unknown", "method", "unsupported"]
-"""What a row is for: a rule (""), having the model read, or one of the answers in `inference_answers`."""
+Role = Literal[
+    "",
+    "reading",
+    "entrance",
+    "unprintable",
+    "malformed",
+    "encoded",
+    "nameless",
+    "unknown",
+    "method",
+    "unsupported",
+]
+"""What a row is for: a rule (""), having the body or its model read, or one of the answers in `inference_answers`."""
 
 _READ = ValueMatch(name=MODEL_HEADER, kind="present")
 # Tried on Envoy 1.40: a name with a control character goes into the header as it is, and Envoy then answers 503 instead
@@ -132,7 +143,7 @@ def refused_by(role: Role) -> Refused:
     """What a row says to what it takes. What an entrance leaves unread is nameless: an empty name."""
     if role == "unprintable":
         return "malformed"
-    return "nameless" if not role or role == "entrance" else role
+    return "nameless" if not role or role == "entrance" or role == "reading" else role
 
 
 def may_hold(match: PathMatch | None, path: str) -> bool:

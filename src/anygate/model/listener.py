@@ -3,10 +3,13 @@
 from datetime import timedelta
 from typing import Literal
 
+import msgspec
+
 from anygate.model.backend import Http2, Keepalive
 from anygate.model.edit import HeaderEdit
 from anygate.model.origin import Node, Origin
 from anygate.model.route import HttpRoute, StreamRoute
+from anygate.model.telemetry import Collector, Exporter, SpanSource
 from anygate.model.tls import ServerTls
 
 
@@ -64,6 +67,14 @@ class HttpServer(Node, frozen=True):
     connect_timeout_status: int = 503
     caller_headers: tuple[str, ...] = ()
 
+    @property
+    def incoming_changes(self) -> HeaderEdit | None:
+        """All changes to requests as they come in, the headers included that only the gateway may tell."""
+        if not self.caller_headers:
+            return self.early_request_headers
+        changes = self.early_request_headers or HeaderEdit()
+        return HeaderEdit(set=changes.set, add=changes.add, remove=(*changes.remove, *self.caller_headers))
+
 
 class ClientConnection(Node, frozen=True):
     """How connections from clients are taken on one port; limits in connections, bytes and time."""
@@ -93,7 +104,8 @@ class Server(Node, frozen=True):
 
     `http` and `https` serve `HttpRoute`s; `tls_passthrough`, `tls_terminate`, `tcp` and `udp` serve
     `StreamRoute`s. Without `host_fallback` a request for a hostname of some route is never tried on routes of wider
-    hostnames; with `rank_first` the ranks of matches decide before hostnames do.
+    hostnames; with `rank_first` the ranks of matches decide before hostnames do. Rules that are traced have spans as
+    those of `spans`; without it they have none.
 
     An HTTPS server with `named_tls` has those ways in instead of one by its own `hostname` and `tls`: whatever name a
     connection asks for, its requests may be for any host.
@@ -111,6 +123,7 @@ class Server(Node, frozen=True):
     host_fallback: bool = True
     rank_first: bool = False
     access_log: AccessLog | None = None
+    spans: SpanSource | None = None
 
 
 class Listener(Node, frozen=True):
@@ -133,17 +146,28 @@ class Listener(Node, frozen=True):
 class Stage(Node, frozen=True):
     """A second table of routes, which no client reaches: rules of listeners send requests on to it (`Continue`).
 
-    `name` is unique and stable. Where none of its rules takes a request, the answer is 404.
+    `name` is unique and stable. Where none of its rules takes a request, the answer is 404. The two statuses are those
+    of `HttpServer`, and so is `client_ip_header`, which the first server sets: without it the last address of
+    `x-forwarded-for` is the client's.
     """
 
     origin: Origin
     name: str
     routes: tuple[HttpRoute, ...] = ()
+    connect_failure_status: int = 503
+    connect_timeout_status: int = 503
+    client_ip_header: str = ""
 
     @property
     def server(self) -> Server:
         """It as a server, which takes requests as the first one has left them."""
-        return Server(origin=self.origin, name=self.name, protocol="http", http=PASSED_ON, routes=self.routes)
+        http = msgspec.structs.replace(
+            PASSED_ON,
+            connect_failure_status=self.connect_failure_status,
+            connect_timeout_status=self.connect_timeout_status,
+            client_ip_header=self.client_ip_header,
+        )
+        return Server(origin=self.origin, name=self.name, protocol="http", http=http, routes=self.routes)
 
 
 PASSED_ON = HttpServer(
@@ -156,10 +180,15 @@ PASSED_ON = HttpServer(
 
 
 class Gateway(Node, frozen=True):
-    """One gateway: the listeners that share an address, and the stages behind them. `addresses` are those asked for."""
+    """One gateway: the listeners that share an address, and the stages behind them. `addresses` are those asked for.
+
+    `exporter` is where its metrics are served, and `collector` where its spans go unless whoever runs it knows better.
+    """
 
     origin: Origin
     name: str
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
+    exporter: Exporter | None = None
+    collector: Collector | None = None

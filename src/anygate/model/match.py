@@ -47,6 +47,10 @@ class HttpMatch(Node, frozen=True):
     own specification. Ties go to the older route, then to the name, then to what was written first.
     `source_cidrs` are ranges of addresses that a connection may come from, whatever a header says about the client.
     `client_certificate` asks whether the client has shown a certificate that was verified.
+
+    `body` asks for what stands in the request's body, by a path such as `a.b[0].c[*]` in JSON or the name of a field
+    of a form; one that begins with `form:` is for URL-encoded forms only. Any of the values at a path may be the one.
+    A row with such conditions holds only when the body has been looked at, which `is_read` asks for by itself.
     """
 
     origin: Origin
@@ -59,3 +63,5 @@ class HttpMatch(Node, frozen=True):
     rank: tuple[int, ...] = ()
     source_cidrs: tuple[str, ...] = ()
     client_certificate: bool | None = None
+    body: tuple[ValueMatch, ...] = ()
+    is_read: bool | None = None

@@ -7,6 +7,7 @@ from typing import Literal
 
 from anygate.model.answers import AnswerEdit
 from anygate.model.breaker import Breaker
+from anygate.model.cache import Cache
 from anygate.model.compression import Compression
 from anygate.model.edit import HeaderEdit, Redirect, Respond, Rewrite
 from anygate.model.inference import Inference
@@ -18,6 +19,7 @@ from anygate.model.prompts import Prompts
 from anygate.model.request_id import RequestId
 from anygate.model.retry import Retry
 from anygate.model.security import Cors, CorsHeaders, Security
+from anygate.model.telemetry import Metering, Trace
 from anygate.model.wasm import WasmPlugin
 from anygate.model.wording import Wording
 
@@ -154,9 +156,12 @@ class HttpRule(Node, frozen=True):
     mcp: Mcp | None = None
     answers: tuple[AnswerEdit, ...] = ()
     breaker: Breaker | None = None
+    cache: Cache | None = None
     compression: Compression | None = None
     request_id: RequestId | None = None
     plugins: tuple[WasmPlugin, ...] = ()
+    metering: Metering | None = None
+    trace: Trace | None = None
 
 
 def list_backends(rule: HttpRule) -> Iterator[str]:
@@ -171,8 +176,12 @@ def list_backends(rule: HttpRule) -> Iterator[str]:
         return
     if security.ext_auth is not None:
         yield security.ext_auth.backend
+    if security.forward_auth is not None:
+        yield security.forward_auth.backend
     if security.oidc is not None:
-        yield security.oidc.token_backend
+        yield from filter(None, (security.oidc.token_backend, security.oidc.userinfo_backend))
+    if security.introspection is not None:
+        yield security.introspection.backend
     if security.jwt is not None:
         yield from (provider.jwks_backend for provider in security.jwt.providers)
 
@@ -194,7 +203,8 @@ class HttpRoute(Node, frozen=True):
 class StreamRoute(Node, frozen=True):
     """A route for bytes: TCP, UDP, or TLS chosen by the server name (`hostnames`, none: every name).
 
-    Connections from outside of `allowed_sources`, where there are any, or from inside of `denied_sources` are closed.
+    Connections from outside of `allowed_sources`, where there are any, or from inside of `denied_sources` are closed,
+    and so are those beyond `connection_limit` at a time.
     """
 
     origin: Origin
@@ -207,3 +217,4 @@ class StreamRoute(Node, frozen=True):
     rule: str = ""
     allowed_sources: tuple[str, ...] = ()
     denied_sources: tuple[str, ...] = ()
+    connection_limit: int | None = None

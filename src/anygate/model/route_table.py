@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from anygate.model.body_rows import list_readings
 from anygate.model.inference_rows import (
     Role,
     asked_match,
@@ -34,8 +35,8 @@ class Row(NamedTuple):
 
     A `preflight` row stands beside a row whose conditions a browser's CORS preflight cannot meet, or that answers
     by itself: it takes the preflights of exactly those requests, for the gateway to answer by the CORS policy.
-    A row with a `role` is one that AI rules bring with them; `followers` are the rules that may decide for a request
-    after an entrance has had its body read.
+    A row with a `role` is one that AI rules bring with them, or conditions on bodies; `followers` are the rules that
+    may decide for a request after its body has been read.
     """
 
     route: HttpRoute
@@ -92,7 +93,7 @@ def preflight_match(rule: HttpRule, match: HttpMatch | None) -> HttpMatch:
     headers = (ValueMatch(name="origin", kind="present"), asked)
     if match is None:
         return HttpMatch(origin=rule.origin, method="OPTIONS", headers=headers)
-    return msgspec.structs.replace(match, method="OPTIONS", headers=headers)
+    return msgspec.structs.replace(match, method="OPTIONS", headers=headers, body=())
 
 
 def needs_preflight(rule: HttpRule, match: HttpMatch | None) -> bool:
@@ -229,7 +230,18 @@ def _rows(attached: Sequence[Attachment], rank_first: bool) -> tuple[Row, ...]:
     ordered = [(_key(one.level, row, rank_first), row) for one in attached for row in _expand(one.route, one.hostname)]
     ordered.sort(key=itemgetter(0))
     rows = tuple(row for _, row in ordered)
+    if any(row.match is not None and row.match.body for row in rows):
+        rows = _with_readings(rows)
     return _with_inference(rows) if any(row.rule.inference is not None for row in rows) else rows
+
+
+def _with_readings(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Put first the rows that have the bodies looked at that others ask for; then the table is asked again."""
+    made = (
+        Row(rows[one.asked].route, one.rule, one.match, ANY_HOST, role="reading", followers=one.followers)
+        for one in list_readings([(row.rule, row.match) for row in rows])
+    )
+    return (*made, *rows)
 
 
 def _with_inference(rows: tuple[Row, ...]) -> tuple[Row, ...]:

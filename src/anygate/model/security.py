@@ -3,8 +3,11 @@
 from datetime import timedelta
 from typing import Literal
 
+from anygate.model.checks import Check
+from anygate.model.edit import Respond
 from anygate.model.match import ValueMatch
 from anygate.model.origin import Node, Origin
+from anygate.model.text import Value
 
 
 class Cors(Node, frozen=True):
@@ -100,7 +103,10 @@ class Oidc(Node, frozen=True):
     """Login through an OpenID provider. `client_secret` and `hmac_secret` name generic `Secret`s of the model.
 
     `when_missing` says what becomes of requests without a login: the browser is sent to log in, they are refused, or
-    they pass as they are. The claims of the ID token, JSON in base64, are put in `id_claims_header` where it is given.
+    they pass as they are. The claims of the ID token, JSON in base64, are put in `id_claims_header` where it is given,
+    and the token itself in `id_token_header`. With `hides_cookies` backends do not see tokens besides. With
+    `secret_in_body` the client's secret is a field of the form that asks for tokens, and no password. `timeout` is for
+    each call.
     """
 
     origin: Origin
@@ -131,7 +137,37 @@ class Oidc(Node, frozen=True):
     disable_token_encryption: bool = False
     when_missing: Literal["login", "refuse", "pass"] = "login"
     id_claims_header: str = ""
+    id_token_header: str = ""
+    hides_cookies: bool = False
     post_logout_url: str = ""
+    userinfo_endpoint: str = ""
+    userinfo_backend: str = ""
+    secret_in_body: bool = False
+    timeout: timedelta | None = None
+
+
+class Introspection(Node, frozen=True):
+    """A token that every request has to bring, which `endpoint` is asked about through `backend` (RFC 7662).
+
+    `credential` names an `Opaque` by which the endpoint knows who asks: the value of `Authorization`, or the fields of
+    a form where it is `in_body`. `headers` of the request go along. An answer is kept until what its `expiry_claim`
+    says, and no longer than `longest`. The token has to have all `scopes`, and where `audience` is given, be for it:
+    one with a claim `audience_claim` has to name it there, and one without is refused if `audience_required`.
+    """
+
+    origin: Origin
+    endpoint: str
+    backend: str
+    credential: str
+    in_body: bool = False
+    headers: tuple[str, ...] = ()
+    timeout: timedelta | None = None
+    expiry_claim: str = "exp"
+    longest: timedelta | None = None
+    scopes: tuple[str, ...] = ()
+    audience: str = ""
+    audience_claim: str = "aud"
+    audience_required: bool = False
 
 
 class ExtAuth(Node, frozen=True):
@@ -144,6 +180,29 @@ class ExtAuth(Node, frozen=True):
     headers_to_service: tuple[str, ...] = ()
     headers_to_backend: tuple[str, ...] = ()
     body_limit: int = 0
+    fail_open: bool = False
+    timeout: timedelta | None = None
+
+
+class ForwardAuth(Node, frozen=True):
+    """Ask a service by a request of its own, to `url` through `backend`: an answer below 300 lets the request pass.
+
+    It is sent the headers `told`, the host without its port in `host_header`, those `headers` that the request has,
+    and with the method POST the request's body. `headers_to_backend` of its answer take the place of the request's,
+    also where it has none. Any other answer is the client's, with no headers but `headers_to_client`. Where there is
+    none the client gets `failure`, or with `fail_open` the request passes.
+    """
+
+    origin: Origin
+    url: str
+    backend: str
+    failure: Respond
+    method: Literal["GET", "POST"] = "GET"
+    told: tuple[tuple[str, Value], ...] = ()
+    host_header: str = ""
+    headers: tuple[str, ...] = ()
+    headers_to_backend: tuple[str, ...] = ()
+    headers_to_client: tuple[str, ...] = ()
     fail_open: bool = False
     timeout: timedelta | None = None
 
@@ -207,20 +266,41 @@ class Caller(Node, frozen=True):
     name: str = ""
 
 
+class Handover(Node, frozen=True):
+    """Callers whose requests other rules decide: once such a caller is known by the name in `header`, the table is
+    asked again, with a value of its own in `mark` for the rule to tell the request by (`rules`: name, value).
+
+    Clients cannot send `mark`, no more than `header`.
+    """
+
+    origin: Origin
+    header: str
+    mark: str
+    rules: tuple[tuple[str, str], ...]
+
+
 class Security(Node, frozen=True):
     """Everything a request has to pass before it is routed on.
 
     `admission` is asked before anybody is recognised, so it can only look at the request itself; `authorization` after.
-    The token of a login, or the one that a request brings, is put in `access_token_header` too, without `Bearer`.
+    `checks` come before all others that recognise somebody.
+    The token of a login, or the one that a request brings, is put in `access_token_header` too, without `Bearer`. What
+    is known of its owner is put in `userinfo_header`, JSON in base64: what the provider says of the user after a login,
+    what it answers about a token, or else the claims of the token.
     """
 
     origin: Origin
     admission: Authorization | None = None
+    checks: tuple[Check, ...] = ()
     basic: BasicAuth | None = None
     api_key: ApiKeyAuth | None = None
     jwt: Jwt | None = None
     oidc: Oidc | None = None
+    introspection: Introspection | None = None
     caller: Caller | None = None
+    handover: Handover | None = None
     ext_auth: ExtAuth | None = None
+    forward_auth: ForwardAuth | None = None
     authorization: Authorization | None = None
     access_token_header: str = ""
+    userinfo_header: str = ""

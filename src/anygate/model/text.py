@@ -40,10 +40,20 @@ class Variable(Node, frozen=True):
         return f"<{self.kind.replace('_', ' ')}{' ' if self.name else ''}{self.name}>"
 
 
-class Text(Node, frozen=True):
-    """Literal text and variables, one after the other."""
+class SecretValue(Node, frozen=True):
+    """What the generic `Secret` of this name holds, which only Envoy puts in."""
 
-    parts: tuple[str | Variable, ...] = ()
+    secret: str
+
+    def __str__(self) -> str:
+        return "<secret>"
+
+
+class Text(Node, frozen=True):
+    """Literal text, variables and secrets, one after the other. Secrets can stand in the header edits of a rule and in
+    the text that it answers with."""
+
+    parts: tuple[str | Variable | SecretValue, ...] = ()
 
     def __str__(self) -> str:
         return "".join(map(str, self.parts))
@@ -52,6 +62,11 @@ class Text(Node, frozen=True):
     def variables(self) -> tuple[Variable, ...]:
         """The variables alone."""
         return tuple(part for part in self.parts if isinstance(part, Variable))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of all secrets."""
+        return tuple(part.secret for part in self.parts if isinstance(part, SecretValue))
 
 
 Value = str | Text

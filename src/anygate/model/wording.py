@@ -14,6 +14,8 @@ Cause = Literal[
     "token_missing",
     "token_wrong",
     "login_missing",
+    "scope_missing",
+    "audience_wrong",
     "denied",
     "body_too_large",
 ]

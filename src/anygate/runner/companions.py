@@ -12,8 +12,10 @@ from anygate.model.route import Forward
 from anygate.model.wasm_rules import list_plugins
 from anygate.proxy.run_folder import RunFolder
 from anygate.runner.exports import list_destinations
+from anygate.runner.telemetry import find_telemetry
 from anygate.runner.worker import Worker
 from anygate.services.exports.destinations import store_destinations
+from anygate.services.telemetry import Telemetry, store_telemetry
 from anygate.wasm.inspection import Inspected, inspect
 from anygate.wasm.order import store
 
@@ -45,10 +47,14 @@ class Sockets:
 class Companions:
     """Starts what a model needs, and keeps it until the end: a reload may need it again."""
 
-    def __init__(self, folder: RunFolder, options: CompanionOptions, on_word: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: RunFolder, options: CompanionOptions, on_word: Callable[[str], None], port_offset: int = 0
+    ) -> None:
         self._folder = folder
         self._options = options
         self._on_word = on_word
+        self._port_offset = port_offset
+        self._telemetry = Telemetry()
         self._adapters: AdapterPool | None = None
         self._services: Worker | None = None
         self._mcp: Worker | None = None
@@ -58,6 +64,7 @@ class Companions:
         """Start what is missing; raises EnvironmentProblem if it does not start."""
         if needs_services(model):
             store_destinations(self._exports, list_destinations(model))
+        self._store_telemetry(model)
         wanted = [self._start_adapters()] if needs_adapters(model) else []
         wanted += [self._start_services()] if needs_services(model) else []
         wanted += [self._start_mcp()] if needs_mcp(model) else []
@@ -96,7 +103,7 @@ class Companions:
             # A URL with a password does not belong into arguments, which everybody can read.
             environment = {"ANYGATE_RATELIMIT": self._options.ratelimit}
             self._services = Worker(
-                "the service for limits and usage",
+                "the service for limits, checks and usage",
                 "anygate.services",
                 arguments,
                 environment=environment,
@@ -117,6 +124,15 @@ class Companions:
             self._sandbox = Worker("the sandbox", "anygate.services.wasm", arguments, on_word=self._on_word)
             await self._sandbox.start()
 
+    def _store_telemetry(self, model: Model) -> None:
+        """Put down where requests are told of, and tell the services if that is another place than before."""
+        found = find_telemetry(model, self._port_offset)
+        if found != self._telemetry:
+            self._telemetry = found
+            store_telemetry(self._telemetry_file, found)
+            if self._services is not None:
+                self._services.tell()
+
     def _store_modules(self, model: Model) -> None:
         """Put the code and the settings of plugins where the sandbox looks for them."""
         self._modules.mkdir(mode=0o700, exist_ok=True)
@@ -129,6 +145,10 @@ class Companions:
     @property
     def _exports(self) -> Path:
         return self._folder.path / "exports.json"
+
+    @property
+    def _telemetry_file(self) -> Path:
+        return self._folder.path / "telemetry.json"
 
     @property
     def _modules(self) -> Path:
@@ -144,6 +164,8 @@ class Companions:
 
     def _service_options(self) -> Iterator[str]:
         yield from ("--exports", str(self._exports))
+        yield from ("--telemetry", str(self._telemetry_file), "--admin", str(self._folder.admin_socket))
+        yield from ("--checks", str(self._folder.credentials))
         if self._options.usage is not None:
             yield from ("--usage", str(self._options.usage))
         if self._options.metrics_port:
@@ -164,9 +186,14 @@ def needs_adapters(model: Model) -> bool:
 
 
 def needs_services(model: Model) -> bool:
-    """Whether Envoy has usage to report or limits to ask about."""
+    """Whether Envoy has requests to report, limits or other checks to ask about, or answers to keep."""
     return any(
-        rule.inference is not None or (rule.rate_limit is not None and rule.rate_limit.is_global)
+        rule.inference is not None
+        or rule.metering is not None
+        or rule.trace is not None
+        or rule.cache is not None
+        or (rule.security is not None and bool(rule.security.checks))
+        or (rule.rate_limit is not None and rule.rate_limit.is_global)
         for rule in list_rules(model)
     )
 

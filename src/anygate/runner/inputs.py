@@ -17,12 +17,12 @@ class Inputs:
 
     def __init__(self, paths: Sequence[str], stdin: BinaryIO | None = None, made: Sequence[SourceFile] = ()) -> None:
         self.paths = tuple(paths)
-        self._made = tuple(made)
+        self.made = tuple(made)
         self._loaded = LoadCache()
         self._typed = stdin.read(SIZE_LIMIT + 1) if stdin is not None and "-" in paths else b""
 
     def load(self, report: Report) -> tuple[SourceFile, ...]:
         """Everything as it is now; raises EnvironmentProblem for a path that is not there."""
         if not self.paths:
-            return self._made
-        return self._made + load_manifests(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._loaded)
+            return self.made
+        return self.made + load_manifests(self.paths, report, stdin=io.BytesIO(self._typed), cache=self._loaded)

@@ -57,11 +57,16 @@ def _find_blocks(model: Model) -> dict[str, int]:
 
 
 def _local_port(listener: Listener, offset: int) -> int:
-    port = (listener.local_port or listener.port) + offset
+    return move_port(listener.name, listener.local_port or listener.port, offset)
+
+
+def move_port(name: str, written: int, offset: int) -> int:
+    """The port that something of that name gets; raises EnvironmentProblem if there is none."""
+    port = written + offset
     if port < FIRST_FREE_PORT:
         port += LIFT
     if port > _LAST_PORT:
-        raise EnvironmentProblem(f"{listener.name}: port {port} does not exist, lower --port-offset")
+        raise EnvironmentProblem(f"{name}: port {port} does not exist, lower --port-offset")
     return port
 
 

@@ -12,6 +12,7 @@ from anygate.envoy.recording import Tracing
 from anygate.envoy.snapshot import Snapshot
 from anygate.manifests.discovery import Document
 from anygate.model import Backend, Model
+from anygate.runner.checks import find_asked, redirect_checks
 from anygate.runner.companions import CompanionOptions, Sockets
 from anygate.runner.destinations import (
     Destination,
@@ -123,6 +124,7 @@ class Preparation:
         wanted = frozenset(stub_of(backend) for backend in plain if chosen[backend.name].kind == "stub")
         addresses = await stubs.ensure(wanted | keep)
         model = redirect_backends(read.model, chosen, addresses, self._redirected)
+        model = redirect_checks(model, options.resolutions)
         sources = read.manifests.sources
         snapshot = await asyncio.to_thread(build_snapshot, model, report, placement, self._cache, sources)
         diagnostics = report.diagnostics
@@ -135,7 +137,7 @@ class Preparation:
     def unused_resolutions(self, model: Model) -> list[Resolution]:
         """What `--resolve` says of backends that there are not."""
         used = {find_resolution(backend, self._options.resolutions) for backend in model.backends}
-        used |= self._fetches.resolved
+        used |= self._fetches.resolved | find_asked(model, self._options.resolutions)
         return [one for one in self._options.resolutions if one not in used]
 
 

@@ -92,6 +92,13 @@ class Session:
         """Let the requests in flight finish, then end the run."""
         self._stop.set()
 
+    def _report_nothing(self, read: Read, report: Report) -> None:
+        """Say that nothing can be served, unless it follows from mistakes for which no object could be read."""
+        made = {id(one) for one in self._inputs.made}
+        if not report.has_errors or any(id(one.tree.file) not in made for one in read.manifests):
+            hint = "see `anygate new` for manifests to start from"
+            report.add(NOTHING_TO_SERVE, "no Gateway has a listener that could serve", hint=hint)
+
     async def run(self) -> int:
         """Serve until told to stop; raises EnvironmentProblem when it cannot start."""
         raise_open_files()
@@ -101,7 +108,7 @@ class Session:
             self._seen = _identify(sources, report)
             read = await self._preparation.read(sources, report)
         if not any(gateway.listeners for gateway in read.model.gateways):
-            report.add(NOTHING_TO_SERVE, "no Gateway has a listener that could serve")
+            self._report_nothing(read, report)
             self._tell.on_findings(report.diagnostics)
             return 1
         async with AsyncExitStack() as stack:
@@ -113,7 +120,8 @@ class Session:
             self._server = AdsServer()
             await self._server.start(f"unix:{self.folder.xds_socket}")
             stack.push_async_callback(self._server.stop)
-            self._companions = Companions(self.folder, self._options.companions, self._tell.on_word)
+            options = self._options
+            self._companions = Companions(self.folder, options.companions, self._tell.on_word, options.port_offset)
             stack.push_async_callback(self._companions.stop)
             self._keys = Keys(self.folder.credentials, self._republish, self._tell.on_findings, self._tell.on_word)
             stack.push_async_callback(self._keys.stop)
@@ -211,7 +219,7 @@ class Session:
         self._seen = seen
         read = await self._preparation.read(sources, report)
         if not any(gateway.listeners for gateway in read.model.gateways):
-            report.add(NOTHING_TO_SERVE, "no Gateway has a listener that could serve")
+            self._report_nothing(read, report)
             self._hold(report.diagnostics)
             return
         old = self._served

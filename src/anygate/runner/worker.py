@@ -63,6 +63,12 @@ class Worker:
         if self._supervision.done():
             await self._supervision
 
+    def tell(self) -> None:
+        """Have it look again at what it reads, by SIGHUP. One that is being started looks anyway."""
+        if self._process is not None and self._ready.is_set():
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
+
     async def ready(self) -> None:
         """Wait until it can be used, again after it had to be started again."""
         await self._ready.wait()

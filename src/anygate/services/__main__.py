@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from anygate.errors import AnygateError
+from anygate.services.cache.service import CacheService
+from anygate.services.checks.service import CheckService
 from anygate.services.observation import Observation, Watched
 from anygate.services.parent import follow_parent
 from anygate.services.ratelimit import RateLimitService, open_counters
@@ -31,7 +33,9 @@ class Options:
     Usage is kept for `retention` days, or for good. `metrics` is the Unix socket, or the port of this machine, where
     metrics are served, with those of the processes behind the sockets of the pattern `others`. `otlp` is the root of
     the OTLP collector for spans, OTEL_EXPORTER_OTLP_ENDPOINT by default. `exports` is the
-    file that says whom else to tell of the requests of some providers.
+    file that says whom else to tell of the requests of some providers, `checks` the folder of what requests are
+    checked for, and `telemetry` the file that says where requests of all sorts are told of, which is read again on
+    SIGHUP. `admin` is the socket of Envoy's admin interface.
     """
 
     socket: Path
@@ -42,6 +46,9 @@ class Options:
     otlp: str = ""
     others: str = ""
     exports: Path | None = None
+    checks: Path | None = None
+    telemetry: Path | None = None
+    admin: str = ""
     parent: int | None = None
 
 
@@ -58,6 +65,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--otlp", default="")
     parser.add_argument("--others", default="")
     parser.add_argument("--exports", type=Path)
+    parser.add_argument("--checks", type=Path)
+    parser.add_argument("--telemetry", type=Path)
+    parser.add_argument("--admin", default="")
     parser.add_argument("--parent", type=int)
     return Options(**vars(parser.parse_args(arguments)))
 
@@ -66,19 +76,30 @@ def make_services(options: Options, observation: Observation) -> list[Service]:
     """Return the services that the options ask for."""
     limits = RateLimitService(open_counters(options.ratelimit))
     observation.page.add(limits.hits)
-    return [limits, *observation.services()]
+    checks = [CheckService(options.checks)] if options.checks is not None else []
+    return [limits, CacheService(), *checks, *observation.services()]
 
 
 def make_observation(options: Options) -> Observation:
-    """Return what watches AI requests."""
+    """Return what watches requests."""
     retention = timedelta(days=options.retention) if options.retention is not None else None
-    watched = Watched(options.usage, retention, options.metrics, options.otlp, options.others, options.exports)
-    return Observation(watched)
+    return Observation(
+        Watched(
+            usage=options.usage,
+            retention=retention,
+            metrics=options.metrics,
+            otlp=options.otlp,
+            others=options.others,
+            exports=options.exports,
+            telemetry=options.telemetry,
+            admin=options.admin,
+        )
+    )
 
 
 async def run(options: Options) -> None:
     """Serve until a signal ends it."""
-    stop = asyncio.Event()
+    stop, changed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -87,12 +108,22 @@ async def run(options: Options) -> None:
     await server.start(options.socket)
     try:
         await observation.open()
+        loop.add_signal_handler(signal.SIGHUP, changed.set)
         print("ready", flush=True)
+        following = asyncio.create_task(_follow(observation, changed))
         await stop.wait()
+        following.cancel()
     finally:
         # What the services were still told belongs to what others are told of.
         await server.stop()
         await observation.close()
+
+
+async def _follow(observation: Observation, changed: asyncio.Event) -> None:
+    """Look again whenever something changed, one time after the other."""
+    while await changed.wait():
+        changed.clear()
+        await observation.follow()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,17 +10,16 @@ https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetric
 
 import asyncio
 import threading
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from anygate.scraping import add_up, read_page
+from anygate.services.series import OTHER, Histogram, KnownNames, Labels
 from anygate.store.row import UsageRow
 
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
@@ -59,10 +58,6 @@ PROVIDERS: Mapping[str, str] = {
     "Anthropic": "anthropic",
     "Cohere": "cohere",
 }
-OTHER = "_OTHER"
-"""What stands for all models beyond the first thousand: their names are the clients' choice."""
-
-_MOST_MODELS = 1000
 _LABELS = (
     "gen_ai_operation_name",
     "gen_ai_provider_name",
@@ -78,29 +73,6 @@ _TOKEN_TYPES = (
     ("cache_creation_input", "cache_creation_tokens"),
     ("reasoning", "reasoning_tokens"),
 )
-Labels = tuple[str, ...]
-
-
-class _Histogram:
-    """Counts by labels. `prometheus_client`'s own take ten times as long for each observation."""
-
-    def __init__(self, name: str, text: str, labels: Labels, buckets: tuple[float, ...]) -> None:
-        self._name, self._text, self._labels, self._bounds = name, text, labels, buckets
-        self._found: dict[Labels, list[float]] = {}
-
-    def observe(self, labels: Labels, value: float) -> None:
-        counts = self._found.get(labels)
-        if counts is None:
-            counts = self._found[labels] = [0.0] * (len(self._bounds) + 2)
-        counts[bisect_left(self._bounds, value)] += 1
-        counts[-1] += value
-
-    def collect(self) -> Metric:
-        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
-        for labels, (*counts, total) in self._found.items():
-            bounds = [*map(_render_bound, self._bounds), "+Inf"]
-            family.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
-        return family
 
 
 class GenAiMetrics(Collector):
@@ -109,17 +81,17 @@ class GenAiMetrics(Collector):
     def __init__(self) -> None:
         labels = (*_LABELS, "error_type")
         self._lock = threading.Lock()
-        self._models: set[str] = set()
-        self._tokens = _Histogram(
+        self._models = KnownNames()
+        self._tokens = Histogram(
             "gen_ai_client_token_usage", "Tokens used.", (*_LABELS, "gen_ai_token_type"), TOKEN_BUCKETS
         )
-        self._duration = _Histogram(
+        self._duration = Histogram(
             "gen_ai_server_request_duration_seconds", "From request to the answer's end.", labels, DURATION_BUCKETS
         )
-        self._first = _Histogram(
+        self._first = Histogram(
             "gen_ai_server_time_to_first_token_seconds", "From request to first byte.", labels, FIRST_TOKEN_BUCKETS
         )
-        self._each = _Histogram(
+        self._each = Histogram(
             "gen_ai_server_time_per_output_token_seconds", "Per token after the first.", labels, PER_TOKEN_BUCKETS
         )
         self._estimated = 0
@@ -151,23 +123,15 @@ class GenAiMetrics(Collector):
 
     def _labels(self, row: UsageRow) -> Labels:
         # A request that reached no provider may name any model there is not.
-        asked = self._known(row.model) if row.provider else ""
+        asked = self._models.find(row.model) if row.provider else ""
         return (
             OPERATIONS.get(row.endpoint, row.endpoint),
             PROVIDERS.get(row.format, row.format),
             asked,
-            self._known(row.sent_model) if row.sent_model else asked,
-            self._known(row.answered_model),
+            self._models.find(row.sent_model) if row.sent_model else asked,
+            self._models.find(row.answered_model),
             row.provider,
         )
-
-    def _known(self, model: str) -> str:
-        if model in self._models or not model:
-            return model
-        if len(self._models) >= _MOST_MODELS:
-            return OTHER
-        self._models.add(model)
-        return model
 
 
 class Counters(Collector):
@@ -207,7 +171,3 @@ class MetricsPage:
     def _list_others(self) -> list[str]:
         pattern = Path(self._others)
         return sorted(map(str, pattern.parent.glob(pattern.name))) if self._others else []
-
-
-def _render_bound(bound: float) -> str:
-    return f"{bound:.10g}"

@@ -1,12 +1,13 @@
-"""`/metrics` over HTTP, on a Unix socket or a port of this machine alone."""
+"""A page of metrics over HTTP, on a Unix socket or a port; of this machine alone unless another address is named."""
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httptools
 
 from anygate.errors import EnvironmentProblem
-from anygate.services.metrics import MetricsPage
 
 _LOOPBACK = "127.0.0.1"
 _TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -15,21 +16,24 @@ _PATIENCE = 10.0
 
 
 class MetricsServer:
-    """Answers `GET /metrics`, one request a connection, and nothing else."""
+    """Answers GET requests for one path, one request a connection, and nothing else."""
 
-    def __init__(self, page: MetricsPage) -> None:
-        self._page = page
+    def __init__(self, render: Callable[[], Awaitable[bytes]], path: str = "/metrics") -> None:
+        self._render = render
+        self._path = path.encode()
         self._server: asyncio.Server | None = None
 
-    async def start(self, where: Path | int) -> int:
+    async def start(self, where: Path | int, address: str = _LOOPBACK) -> int:
         """Listen on the Unix socket or the port, 0 for any free one; return the port, 0 for a socket."""
         try:
             if isinstance(where, Path):
                 self._server = await asyncio.start_unix_server(self._serve, where, limit=_MOST_HEAD)
                 return 0
-            self._server = await asyncio.start_server(self._serve, _LOOPBACK, where, limit=_MOST_HEAD)
+            self._server = await asyncio.start_server(self._serve, address, where, limit=_MOST_HEAD)
         except OSError as problem:
-            raise EnvironmentProblem(f"metrics cannot be served on {where}: {problem.strerror}") from problem
+            place = where if isinstance(where, Path) or address == _LOOPBACK else f"{address}:{where}"
+            reason = os.strerror(problem.errno) if problem.errno else problem.strerror
+            raise EnvironmentProblem(f"metrics cannot be served on {place}: {reason}") from problem
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -59,9 +63,9 @@ class MetricsServer:
             return _render(400, b"not here\n")
         except httptools.HttpParserError:
             return _render(400, b"not HTTP\n")
-        if parser.get_method() != b"GET" or asked.url.partition(b"?")[0] != b"/metrics":
-            return _render(404, b"ask for /metrics\n")
-        return _render(200, await self._page.render())
+        if parser.get_method() != b"GET" or asked.url.partition(b"?")[0] != self._path:
+            return _render(404, b"ask for %s\n" % self._path)
+        return _render(200, await self._render())
 
 
 class _Asked:

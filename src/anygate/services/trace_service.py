@@ -35,6 +35,7 @@ class Collector:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = _TIMEOUT
 
 
 def find_collector(endpoint: str = "", environment: Mapping[str, str] | None = None) -> Collector | None:
@@ -53,14 +54,14 @@ def find_collector(endpoint: str = "", environment: Mapping[str, str] | None = N
 
 
 class TraceService:
-    """Takes spans from Envoy and sends them on, one message after the other."""
+    """Takes spans from Envoy and sends them on, one message after the other. Without a `collector` it drops them."""
 
     name = "opentelemetry.proto.collector.trace.v1.TraceService"
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector | None = None) -> None:
         self.sent = 0
         self.dropped = 0
-        self._collector = collector
+        self.collector = collector
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
         self._sending: asyncio.Task[None] | None = None
 
@@ -85,6 +86,8 @@ class TraceService:
         self._sending.cancel()
 
     async def _take(self, raw: bytes, _context: Any) -> bytes:
+        if self.collector is None:
+            return b""
         try:
             self._waiting.put_nowait(raw)
         except asyncio.QueueFull:
@@ -94,19 +97,20 @@ class TraceService:
     async def _send_all(self) -> None:
         import httpx2
 
-        headers = {**self._collector.headers, "content-type": "application/x-protobuf"}
-        async with httpx2.AsyncClient(timeout=_TIMEOUT, headers=headers, trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             while (raw := await self._waiting.get()) is not None:
-                await self._send(client, raw)
+                if self.collector is not None:
+                    await self._send(client, self.collector, raw)
 
-    async def _send(self, client: "httpx2.AsyncClient", raw: bytes) -> None:
+    async def _send(self, client: "httpx2.AsyncClient", collector: Collector, raw: bytes) -> None:
         import httpx2
 
+        headers = {**collector.headers, "content-type": "application/x-protobuf"}
         for attempt in range(_TRIES):
             if attempt:
                 await asyncio.sleep(_PAUSE * 2**attempt)
             try:
-                answer = await client.post(self._collector.url, content=raw)
+                answer = await client.post(collector.url, content=raw, headers=headers, timeout=collector.timeout)
             except httpx2.HTTPError as problem:
                 reason = type(problem).__name__
                 continue

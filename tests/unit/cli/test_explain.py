@@ -44,6 +44,43 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return answer
 
 
+APISIX = """
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixRoute
+metadata: {name: shop}
+spec:
+  http: [{name: all, match: {hosts: [shop.test], paths: [/*]}, backends: [{serviceName: shop, servicePort: 80}]}]
+"""
+
+
+def test_the_usual_port_stands_for_the_only_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "apisix.yaml").write_text(APISIX)
+    found = ask(capsys, str(tmp_path / "apisix.yaml"), "http://shop.test/cart")
+    assert found["decision"]["kind"] == "forward"
+    assert found["host"] == "shop.test"
+    assert found["notes"][0] == "nothing listens on port 80; port 9080, the only one for http, is taken for it"
+
+
+@pytest.mark.parametrize("url", ["https://shop.test/", "http://shop.test:80/", "http://shop.test:8080/?a=:9080"])
+def test_a_port_that_is_not_there(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "apisix.yaml").write_text(APISIX)
+    assert main(["explain", str(tmp_path / "apisix.yaml"), url]) == 0
+    printed = capsys.readouterr().out
+    assert "no answer: nothing listens on port" in printed
+    assert "port 9080, http; the request goes to port" in printed
+
+
+def test_of_several_ports_none_is_guessed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    more = MANIFESTS.replace("port: 80,", "port: 8888,")
+    (tmp_path / "both.yaml").write_text(f"{APISIX}---\n{more.partition('---')[0]}")
+    assert ask(capsys, str(tmp_path / "both.yaml"), "http://shop.test/cart")["decision"]["kind"] == "none"
+
+
 def test_text(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", path, URL]) == 0
     printed = capsys.readouterr()

@@ -43,6 +43,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: |\n    links: []\n", False),
         ("kind: Thing\nlinks: []\n", False),
         ("a:\n  links: []\n", False),
+        ('"links": []\n', True),
+        ('{"links": [], "x": 1,}', True),
+        ('\n{"components": [{"name": "a", "domain": "b"}],\n\t"domain": "a.test"}', True),
+        ("{domain: a.test, components: []}", True),
+        ('{"components": [{"domain": "b"}]}', False),
+        ('{"a": {"links": []}, "b": "\\"links\\": ["}', False),
+        ('{"apiVersion": "v1", "kind": "ConfigMap", "links": []}', False),
+        ("# links:\n", False),
+        ("links: []\n---\napiVersion: v1\nkind: Secret\n", True),
+        ("apiVersion: v1\nkind: Secret\n---\ncomponents: []\ndomain: a.test\n", True),
     ],
 )
 def test_a_stack_is_known_by_its_shape(text: str, wanted: bool) -> None:
@@ -61,6 +71,65 @@ def test_findings_stand_at_the_link_and_name_the_object(folder: Path, capsys: py
     assert "\nstack.yaml:8:3: " in f"\n{printed}"
     assert " of ApisixRoute/ingress-apisix/charts-route\n" in printed
     assert "8 | - link: apisix-grafana\n" in printed
+
+
+JSON = """{
+	"domain": "lab.test",
+	"apisix": {"tls_secret": null},
+	"components": [{"name": "shop", "type": "fastapi"}],
+	"links": [
+		{"link": "apisix-fastapi", "subdomain": "shop", "ip_whitelist": "10.0.0.0/8"}
+	]
+}
+"""
+
+
+def test_a_stack_in_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "stack.json").write_text(JSON)
+    assert main(["check", "--strict", "stack.json"]) == 0
+    assert capsys.readouterr().err == "no mistakes in 2 objects of 1 file\n"
+    assert main(["links", "stack.json", "-o", "route"]) == 0
+    (folder / "same.yaml").write_text(SOUND.partition("- link: apisix-grafana")[0])
+    assert main(["links", "same.yaml", "-o", "route", "--check"]) == 0
+    assert main(["explain", "stack.json", "http://shop.lab.test:9080/"]) == 0
+    assert "route ApisixRoute/ingress-apisix/shop-route stack.json:6:3" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"subdomain":', '"subdomains":', 'stack.json:6:30: error[stack-unknown-field]: unknown field "subdomains"'),
+        ('"10.0.0.0/8"', '["10.0.0.0/8", "10.0.0/8"]', "stack.json:6:82: error[stack-cidr]"),
+        ('"fastapi"}', '"fastapi"', "stack.json:4:51: error[yaml-syntax]"),
+        ('"10.0.0.0/8"}', '"10.0.0.0/8"', "stack.json:"),
+    ],
+)
+def test_mistakes_in_json_stand_at_their_place(
+    folder: Path, old: str, new: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "stack.json").write_text(JSON.replace(old, new))
+    assert main(["check", "stack.json"]) == 1
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert "not-an-object" not in printed
+
+
+def test_objects_go_to_other_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "stack.yaml").write_text(f"{SOUND}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n")
+    assert main(["check", "stack.yaml"]) == 1
+    printed = capsys.readouterr().out
+    assert "stack.yaml:11:1: error[stack-shape]: expected one document, found a second one" in printed
+    assert "hint: a stack is one mapping; objects go to other files" in printed
+
+
+def test_a_stack_of_any_class_is_served_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "stack.yaml").write_text(SOUND.replace("null}", "null, ingress_class: edge}"))
+    assert main(["check", "--strict", "stack.yaml"]) == 0
+    assert main(["links", "stack.yaml", "-o", "route"]) == 0
+    assert "ingressClassName: edge" in (folder / "route/fastapi.yaml").read_text()
+    capsys.readouterr()
+    assert main(["check", "route"]) == 0
+    assert "warning[apisix-class]: it is ignored: its class is edge" in capsys.readouterr().out
 
 
 def test_mistakes_of_the_stack_are_those_of_links(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +156,13 @@ def test_diff_tells_stacks_apart(folder: Path, capsys: pytest.CaptureFixture[str
 def test_diff_of_a_stack_and_its_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["links", "stack.yaml", "-o", "route"]) == 0
     assert main(["diff", "stack.yaml", "route"]) == 0
+
+
+def test_what_was_written_is_read_as_a_whole(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["links", "stack.yaml", "-o", "all/route"]) == 0
+    assert (folder / "all/helm/helm-values-apisix.yaml").exists()
+    assert main(["check", "all"]) == 0
+    assert "error" not in capsys.readouterr().out
 
 
 def test_convert(capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,32 @@ def test_no_line_of_a_secret_is_ever_shown(text, ref):
         assert rendered.startswith(f"a.yaml:{line}:1: error")
 
 
+CREDENTIALS = [
+    "kind: ApisixConsumer\nspec:\n  authParameter:\n    keyAuth:\n      value:\n        key: hunter2\n  nam: x\n",
+    "kind: ApisixConsumer\nspec:\n  authParameter: {keyAuth: {value: {key: hunter2}}}\n  nam: x\n",
+    '{"kind": "ApisixConsumer", "spec": {"plugins": [{"name": "key-auth", "config": {"key": "hunter2"}}]}}',
+    "kind: ApisixConsumer\nspec:\n  plugins:\n  - config:\n      private_key: |\n        hunter2\n\n        hunter2\n",
+    "plugins:\n- name: openid-connect\n  config:\n    client_secret: hunter2\n    session:\n      secret: hunter2\n",
+    "plugins:\n- {name: csrf, config: {key: hunter2}}\n",
+    "- name: ai-proxy\n  config:\n    auth:\n      query:\n        k: hunter2\n    provider: openai\n",
+    "headers:\n  Authorization: Bearer hunter2\n  nam: x\n",
+]
+
+
+@pytest.mark.parametrize("text", CREDENTIALS)
+def test_no_line_with_a_credential_is_ever_shown(text):
+    file = SourceFile("a.yaml", text)
+    for line in range(1, len(file.lines) + 1):
+        assert "hunter2" not in render_text([make(Span(file, line, 1, line, 5), object=ROUTE)])
+
+
+def test_what_stands_beside_a_credential_is_shown():
+    file = SourceFile("a.yaml", CREDENTIALS[0])
+    assert "7 |   nam: x" in render_text([make(Span(file, 7, 3, 7, 6), object=ROUTE)])
+    text = "kind: ApisixConsumer\nspec:\n  authParameter:\n    keyAuth: {secretRef: {name: missing}}\n"
+    assert "name: missing" in render_text([make(Span(SourceFile("a.yaml", text), 4, 3, 4, 6), object=ROUTE)])
+
+
 def test_a_reference_to_a_secret_hides_nothing():
     file = SourceFile("a.yaml", "kind: Gateway\ncertificateRefs:\n- kind: Secret\n  nam: x\n")
     assert "  nam: x" in render_text([make(Span(file, 4, 3, 4, 6))])

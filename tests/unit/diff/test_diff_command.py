@@ -72,3 +72,48 @@ def test_help_says_how_it_exits(capsys: pytest.CaptureFixture[str]):
     text = capsys.readouterr().out
     assert "diff [OPTIONS] OLD NEW" in text
     assert "Exits with 0" in text
+
+
+APISIX = """
+apiVersion: v1
+kind: Service
+metadata: {{name: shop}}
+spec: {{ports: [{{port: 80}}]}}
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixRoute
+metadata: {{name: shop}}
+spec:
+  http:
+  - name: all
+    match: {{hosts: [shop.test, other.test], paths: [/*]}}
+    backends: [{{serviceName: shop, servicePort: 80}}]
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixTls
+metadata: {{name: shop}}
+spec: {{hosts: [shop.test], secret: {{name: one, namespace: default}}}}
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixTls
+metadata: {{name: other}}
+spec: {{hosts: [other.test], secret: {{name: {other}, namespace: default}}}}
+"""
+
+
+def test_certificates_of_names_that_share_a_port_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = []
+    for name in ("one", "two"):
+        assert main(["new", "certificate", name, "--hostname", f"{name}.test"]) == 0
+        secrets.append(capsys.readouterr().out)
+    for name, other in (("old", "one"), ("new", "two")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "in.yaml").write_text("---\n".join((APISIX.format(other=other), *secrets)))
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    assert main(["diff", old, old]) == 0
+    assert main(["diff", old, new]) == 1
+    printed = capsys.readouterr().out
+    assert "~ listener other.test:9443" in printed
+    assert "shop.test:9443" not in printed

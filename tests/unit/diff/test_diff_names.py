@@ -14,7 +14,7 @@ from anygate.model.origin import Node
 REFERENCE = re.compile(r"(^|_)(backends?|secrets?|certificates?|authorities|stage|members)$")
 NO_REFERENCES = {
     # Headers, and the name by which somebody else knows a secret.
-    *("ExtAuth.headers_to_backend", "SocketSecret.secret"),
+    *("ExtAuth.headers_to_backend", "ForwardAuth.headers_to_backend", "SocketSecret.secret"),
 }
 
 

@@ -13,6 +13,8 @@ from anygate.manifests.sensitive import Sensitive
 from anygate.model import (
     answers,
     breaker,
+    cache,
+    checks,
     compression,
     edit,
     limits,
@@ -21,6 +23,7 @@ from anygate.model import (
     request_id,
     retry,
     security,
+    telemetry,
     text,
     wasm,
     wording,
@@ -101,6 +104,8 @@ MATCH = match.HttpMatch(
     rank=(1,),
     source_cidrs=("10.0.0.0/8",),
     client_certificate=False,
+    body=values("exact"),
+    is_read=True,
 )
 ADMISSION = security.Authorization(
     origin=ORIGIN,
@@ -115,10 +120,32 @@ ADMISSION = security.Authorization(
     ),
     allow_by_default=True,
 )
+CHECKS = (
+    checks.HmacCheck(origin=ORIGIN, secret="keys", header="x-caller", body_limit=1000),
+    checks.CsrfCheck(origin=ORIGIN, secret="opaque", name="x-token", lifetime=timedelta(hours=1)),
+    checks.LdapCheck(
+        origin=ORIGIN,
+        host="ldap.test",
+        port=389,
+        base_dn="dc=test",
+        attribute="cn",
+        users=(("cn=ann,dc=test", "ann"),),
+        header="x-caller",
+    ),
+    checks.WolfCheck(
+        origin=ORIGIN,
+        applications=(checks.WolfApplication(id="shop", caller="shop", server="http://wolf.test"),),
+        header="x-caller",
+    ),
+)
 SECURITY = security.Security(
     origin=ORIGIN,
     admission=ADMISSION,
+    checks=CHECKS,
     caller=security.Caller(origin=ORIGIN, header="x-caller", name="everybody"),
+    handover=security.Handover(
+        origin=ORIGIN, header="x-caller", mark="x-anygate-rule", rules=(("everybody", "another"),)
+    ),
     basic=security.BasicAuth(origin=ORIGIN, secret="opaque"),
     api_key=security.ApiKeyAuth(origin=ORIGIN, secrets=("keys",), headers=("x-key",)),
     jwt=security.Jwt(
@@ -139,7 +166,13 @@ SECURITY = security.Security(
         token_endpoint="https://issuer/token",
         end_session_endpoint="https://issuer/end",
         deny_redirect=values("exact"),
+        userinfo_endpoint="https://issuer/userinfo",
+        userinfo_backend="web",
     ),
+    introspection=security.Introspection(
+        origin=ORIGIN, endpoint="https://issuer/introspect", backend="web", credential="opaque"
+    ),
+    userinfo_header="x-userinfo",
     ext_auth=security.ExtAuth(origin=ORIGIN, protocol="http", backend="web"),
     authorization=security.Authorization(
         origin=ORIGIN,
@@ -222,6 +255,13 @@ NAMED = (
         origin=ORIGIN,
         basic=security.BasicAuth(origin=ORIGIN, secret="opaque", forward_header="x-user"),
         caller=security.Caller(origin=ORIGIN, header="x-caller", users=(("ann", "one"),)),
+        forward_auth=security.ForwardAuth(
+            origin=ORIGIN,
+            url="http://auth.test/check",
+            backend="web",
+            failure=edit.Respond(origin=ORIGIN, status=403),
+            told=(("x-path", text.Text(parts=(text.Variable(kind="path"),))),),
+        ),
     ),
     security.Security(
         origin=r.Origin(kind="Test", namespace="default", name="tokens"),
@@ -232,7 +272,9 @@ NAMED = (
         caller=security.Caller(origin=ORIGIN, header="x-caller", claim="key", tokens=(("p", "k", "one"),)),
     ),
 )
-TEXT = text.Text(parts=("to ", text.Variable(kind="header", name="x-user")))
+TEXT = text.Text(parts=("to ", text.Variable(kind="header", name="x-user"), text.SecretValue(secret="opaque")))
+PLAIN_TEXT = text.Text(parts=("to ", text.Variable(kind="header", name="x-user")))
+HIDDEN = edit.HeaderEdit(set=(("x-hidden", TEXT),), add=(("x-open", "1"),))
 LIMIT = limits.LimitRule(
     origin=ORIGIN,
     requests=10,
@@ -241,7 +283,7 @@ LIMIT = limits.LimitRule(
     window="concurrent",
     calm=3,
     delay=_SECOND,
-    selectors=(limits.LimitSelector(distinct_text=TEXT),),
+    selectors=(limits.LimitSelector(distinct_text=PLAIN_TEXT),),
     answer=limits.LimitAnswer(body="{}", content_type="application/json", headers=("x-l", "x-r", "x-w")),
     fail_closed=True,
 )
@@ -249,7 +291,7 @@ ANSWERED = rule(
     forward("web"),
     prefix("/answered"),
     rewrite=edit.Rewrite(
-        path=edit.PathRewrite(kind="text", value="/text", text=TEXT), method="PUT", query="a=b", host="h"
+        path=edit.PathRewrite(kind="text", value="/text", text=PLAIN_TEXT), method="PUT", query="a=b", host="h"
     ),
     answers=(
         answers.AnswerEdit(
@@ -263,9 +305,21 @@ ANSWERED = rule(
         ),
         answers.AnswerEdit(origin=ORIGIN, body=b"other"),
     ),
+    cache=cache.Cache(
+        origin=ORIGIN,
+        strategy="memory",
+        zone="z",
+        lifetime=9 * _SECOND,
+        key=("k", text.Variable(kind="header", name="x-a")),
+        callers=(("c",),),
+        bypass=("b",),
+        excluded=("e",),
+    ),
     breaker=breaker.Breaker(origin=ORIGIN, status=503, body="open", headers=(("x-open", "1"),)),
     compression=compression.Compression(origin=ORIGIN, types=("text/html",)),
     request_id=request_id.RequestId(origin=ORIGIN, form="range", letters="abc", length=9),
+    metering=telemetry.Metering(origin=ORIGIN, route="r", service="s", caller="x-caller"),
+    trace=telemetry.Trace(origin=ORIGIN, share=0.5, follow=True, attributes=(("a", "b"),)),
     rate_limit=limits.RateLimit(
         origin=ORIGIN, rules=(LIMIT, msgspec.structs.replace(LIMIT, window="leaky", smooth=True, calm=0))
     ),
@@ -338,7 +392,7 @@ RULES = (
     rule(forward("web", target("mirror", request_headers=EDIT)), prefix("/weights")),
     rule(edit.Redirect(origin=ORIGIN, path=edit.PathRewrite(kind="prefix", value="/p")), prefix("/redirect")),
     rule(edit.Respond(origin=ORIGIN, status=200, body="hello"), prefix("/respond")),
-    rule(edit.Respond(origin=ORIGIN, status=200, text=TEXT), prefix("/respond/text")),
+    rule(edit.Respond(origin=ORIGIN, status=200, text=TEXT), prefix("/respond/text"), response_headers=HIDDEN),
     rule(r.Continue(origin=ORIGIN, stage="second"), prefix("/continue")),
     *(rule(forward("web"), prefix(f"/named/{at}"), security=one) for at, one in enumerate(NAMED)),
     rule(forward("web"), match.HttpMatch(origin=ORIGIN, path=match.PathMatch(kind="exact", value="/Exact"))),
@@ -368,13 +422,13 @@ BACKENDS = (
 )
 
 
-TCP = stream("TCPRoute", target("tcp"), target("web"), allowed_sources=("10.0.0.0/8",))
+TCP = stream("TCPRoute", target("tcp"), target("web"), allowed_sources=("10.0.0.0/8",), connection_limit=3)
 OTHER_TCP = r.StreamRoute(origin=ORIGIN, name="default/other", kind="TCPRoute", targets=(target("tcp"),))
 
 
 def full_model() -> Model:
     plain = l.ClientConnection(keepalive=b.Keepalive(probes=3), connection_limit=5)
-    return model(
+    whole = model(
         [
             listener(
                 1080,
@@ -389,6 +443,7 @@ def full_model() -> Model:
                     hostname="a.example.com",
                     tls=SERVER_TLS,
                     http=CALLED,
+                    spans=telemetry.SpanSource(service="web", resource=(("team", "a"),)),
                     routes=(route("tls", *RULES),),
                 ),
                 server("wild", "https", hostname="*.example.com", tls=SERVER_TLS),
@@ -447,3 +502,10 @@ def full_model() -> Model:
         SECRETS,
         (l.Stage(origin=ORIGIN, name="second", routes=(route("second", *RULES[1:3]),)),),
     )
+    (gateway,) = whole.gateways
+    told = msgspec.structs.replace(
+        gateway,
+        exporter=telemetry.Exporter(origin=ORIGIN),
+        collector=telemetry.Collector(origin=ORIGIN, url="http://collector:4318/v1/traces"),
+    )
+    return msgspec.structs.replace(whole, gateways=(told,))

@@ -21,6 +21,7 @@ from anygate.services.access_log.writer import UsageWriter
 from anygate.store.row import UsageRow
 from anygate.store.usage import UsageStore
 
+ASKED = {"anygate.ai": {"model": "m"}}
 RULE = '{"endpoint":"%s","route":"default/ai","costs":{"total":"total_tokens","odd":"(input_tokens *","name":"model"}}'
 WORDS = {"model": "m", "backend": "b", "route_name": "r"}
 DEADLINE = 20
@@ -48,7 +49,7 @@ def entry(
             "upstream_request_attempt_count": 1,
             "metadata": {
                 "typed_filter_metadata": typed,
-                "filter_metadata": {name: struct(value) for name, value in (metadata or {}).items()},
+                "filter_metadata": {name: struct(value) for name, value in {**ASKED, **(metadata or {})}.items()},
             },
             **seen,
         },
@@ -65,7 +66,8 @@ def usage(**counts: int) -> Any:
 
 def only(raw: bytes) -> UsageRow:
     (found,) = read_message(raw)
-    return found
+    assert found.row is not None
+    return found.row
 
 
 def test_reported_usage_is_taken_as_it_is() -> None:

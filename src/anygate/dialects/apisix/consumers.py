@@ -7,13 +7,12 @@ from pydantic import ValidationError
 from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.certificates import find_secret
 from anygate.dialects.apisix.context import Context, Fault, origin
-from anygate.dialects.apisix.findings import CONSUMER_PLUGIN, PLUGIN_CONFIG
+from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG
 from anygate.dialects.apisix.kinds import apisixconsumer as kinds
-from anygate.dialects.apisix.plugins.consumer_limits import LIMITS
+from anygate.dialects.apisix.plugins.consumer_limits import is_limit
 from anygate.dialects.apisix.plugins.entries import Entry, list_written
 from anygate.dialects.apisix.plugins.overlay import overlay
 from anygate.dialects.apisix.plugins.plugin import Consumer
-from anygate.dialects.apisix.plugins.table import PLUGINS
 from anygate.manifests.faults import report_faults
 from anygate.manifests.kind import Node
 
@@ -29,47 +28,59 @@ _CREDENTIALS: dict[str, tuple[str, type[Node]]] = {
 
 
 def read_consumers(context: Context) -> tuple[Consumer, ...]:
-    """Every consumer whose credential can be had."""
-    found = []
+    """Every consumer whose credentials can be had, once for each of them."""
+    found: list[Consumer] = []
     for item in [*context.all(kinds.ApisixConsumer)]:
         made = _read_consumer(context, item)
         if isinstance(made, Fault):
             context.refuse(item, made)
         else:
-            found.append(made)
+            found += made
     return tuple(found)
 
 
-def _read_consumer(context: Context, item: kinds.ApisixConsumer) -> Consumer | Fault:
+def _read_consumer(context: Context, item: kinds.ApisixConsumer) -> list[Consumer] | Fault:
     entries = list_written(item, ("spec", "plugins"), item.spec.plugins)
-    fault = _check_plugins(context, entries)
-    if fault is not None:
-        return fault
-    kind, entry = _find_credential(item, entries)
-    shape = next(shape for name, shape in _CREDENTIALS.values() if name == kind)
-    credential = _read_credential(context, entry, shape)
-    if isinstance(credential, Fault):
-        return credential
     name = f"{item.namespace}_{item.name}"
-    limits = tuple(one for one in entries if one.name in LIMITS)
-    return Consumer(name, (name, name.replace("-", "_")), kind, credential, origin(item, entry.path), limits)
+    plugins = tuple(entry for entry in entries if entry.name not in _CREDENTIALS)
+    counted = all(map(is_limit, plugins))
+    found = []
+    for kind, entry in _list_credentials(item, entries).items():
+        shape = next(shape for known, shape in _CREDENTIALS.values() if known == kind)
+        credential = _read_credential(context, entry, shape)
+        if isinstance(credential, Fault):
+            return credential
+        if isinstance(credential, kinds.HmacValue):
+            _note_old_form(context, entry, credential)
+        found.append(
+            Consumer(
+                id=name,
+                names=(name, name.replace("-", "_")),
+                kind=kind,
+                credential=credential,
+                origin=origin(item, entry.path),
+                limits=plugins if counted else (),
+                plugins=() if counted else plugins,
+            )
+        )
+    return found
 
 
-def _check_plugins(context: Context, entries: list[Entry]) -> Fault | None:
-    """Say which plugins do not run; a consumer that one of them would have kept out is not let in at all."""
-    for entry in entries:
-        if entry.name in _CREDENTIALS or entry.name in LIMITS:
-            continue
-        plugin = PLUGINS.get(entry.name)
-        text = f"{entry.name} does not run for a consumer by itself"
-        if plugin is None or plugin.is_guard:
-            return Fault(CONSUMER_PLUGIN, f"{text}, so the consumer is not let in", entry.path, "put it on the routes")
-        context.note(CONSUMER_PLUGIN, f"{text}, so it is left out", entry.owner, entry.path, "put it on the routes")
-    return None
+def _note_old_form(context: Context, entry: Entry, credential: kinds.HmacValue) -> None:
+    """Say what of a key for signatures counted before APISIX 3.11 only, when consumers had what routes have now."""
+    for name in sorted(credential.model_fields_set - {"key_id", "secret_key"}):
+        text = "signatures of the form that APISIX had before 3.11 are not checked, so the consumer does not get in"
+        hint = "write key_id in its place"
+        if name != "access_key":
+            text, hint = "since APISIX 3.11 it is the route that says how requests are signed", "put it on the routes"
+        path = entry.config_path if entry.secret else (*entry.config_path, name)
+        context.note(NOT_HONOURED, text, entry.owner, path, hint)
 
 
-def _find_credential(item: kinds.ApisixConsumer, entries: list[Entry]) -> tuple[str, Entry]:
-    """The first credential, and its values as if they were those of a plugin."""
+def _list_credentials(item: kinds.ApisixConsumer, entries: list[Entry]) -> dict[str, Entry]:
+    """The credentials by kind, each with its values as if they were those of a plugin: the first parameter, and the
+    plugins, which take the place of a parameter of their kind."""
+    found: dict[str, Entry] = {}
     parameters = item.spec.auth_parameter
     for name, field in type(parameters).model_fields.items() if parameters is not None else ():
         parameter: Any = getattr(parameters, name)
@@ -78,12 +89,13 @@ def _find_credential(item: kinds.ApisixConsumer, entries: list[Entry]) -> tuple[
         kind = field.alias or name
         path: FieldPath = ("spec", "authParameter", kind)
         if parameter.secret_ref is not None:
-            place = (*path, "secretRef")
-            return kind, Entry(name, item, path, place, secret=parameter.secret_ref.name)
-        written = item.manifest.value["spec"]["authParameter"][kind]["value"]
-        return kind, Entry(name, item, path, (*path, "value"), written)
-    entry = next(one for one in entries if one.name in _CREDENTIALS)
-    return _CREDENTIALS[entry.name][0], entry
+            found[kind] = Entry(name, item, path, (*path, "secretRef"), secret=parameter.secret_ref.name)
+        else:
+            written = item.manifest.value["spec"]["authParameter"][kind]["value"]
+            found[kind] = Entry(name, item, path, (*path, "value"), written)
+        break
+    found.update((_CREDENTIALS[entry.name][0], entry) for entry in entries if entry.name in _CREDENTIALS)
+    return found
 
 
 def _read_credential(context: Context, entry: Entry, shape: type[Node]) -> Node | Fault:

@@ -55,6 +55,13 @@ def render_rule(more: str, *objects: str) -> str:
     return join(SERVICE, render_object("ApisixRoute", "items", RULE.strip("\n") + "\n" + lines), *objects)
 
 
+def render_consumer(own: str, *others: str) -> str:
+    """The route with plugins that want the key of a consumer, who has a plugin of its own."""
+    listed = "\n".join(f"- {one}" for one in ("{name: key-auth, config: {}}", *others))
+    spec = f"authParameter: {{keyAuth: {{value: {{key: secret-key}}}}}}\nplugins: [{own}]"
+    return render_rule(f"plugins:\n{listed}", render_object("ApisixConsumer", "me", spec))
+
+
 def render_match(match: str) -> str:
     """The route with another match."""
     return join(SERVICE, render_object("ApisixRoute", "items", RULE.replace('{paths: ["/*"]}', match)))

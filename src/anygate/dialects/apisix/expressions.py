@@ -5,14 +5,17 @@ list must hold. https://apisix.apache.org/docs/apisix/apisix-variable/, https://
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import NamedTuple
 
 import msgspec
 
 from anygate.dialects.apisix.kinds.expressions import Expression, Operator
+from anygate.dialects.apisix.networks import exclude_networks, intersect_networks
 from anygate.dialects.apisix.numbers import compare_pattern
-from anygate.dialects.apisix.pcre import refuse_pattern, search_path_pattern, search_pattern
+from anygate.dialects.apisix.pcre import leading_pattern, refuse_pattern, search_path_pattern, search_pattern
+from anygate.model.body_paths import FORM, read_steps
 from anygate.model.match import HttpMatch, ValueMatch
 
 _QUERY = r"(?:\?.*)?"
@@ -21,6 +24,9 @@ _NEGATIVE = frozenset(("NotEqual", "NotIn", "RegexNotMatch", "RegexNotMatchCaseI
 _LITERAL = frozenset(("Equal", "NotEqual", "In", "NotIn"))
 _REGEX = frozenset(("RegexMatch", "RegexNotMatch", "RegexMatchCaseInsensitive", "RegexNotMatchCaseInsensitive"))
 _HEADERS = {"request_uri": ":path", "request_method": ":method", "scheme": ":scheme", "http_host": ":authority"}
+_NOBODY = ("0.0.0.0/32",)
+"""An address that no connection comes from, where two conditions leave none."""
+
 _SCOPES = {"Header": "http_", "Query": "arg_", "Cookie": "cookie_", "Variable": "", "Body": "post_arg."}
 
 
@@ -31,16 +37,29 @@ class Conditions(NamedTuple):
     query: tuple[ValueMatch, ...] = ()
     cookies: tuple[ValueMatch, ...] = ()
     source_cidrs: tuple[str, ...] = ()
+    body: tuple[ValueMatch, ...] = ()
 
     def narrow(self, match: HttpMatch) -> HttpMatch:
         """A match that asks for these conditions too."""
+        cidrs = self.source_cidrs or match.source_cidrs
+        if self.source_cidrs and match.source_cidrs:
+            cidrs = intersect_networks(match.source_cidrs, self.source_cidrs) or _NOBODY
         return msgspec.structs.replace(
             match,
             headers=match.headers + self.headers,
             query=match.query + self.query,
             cookies=match.cookies + self.cookies,
-            source_cidrs=self.source_cidrs or match.source_cidrs,
+            source_cidrs=cidrs,
+            body=match.body + self.body,
         )
+
+
+class Unread(NamedTuple):
+    """Why some conditions cannot be asked of a request, and alternatives without them: they hold for more requests than
+    are meant, so that nothing but a refusal may come of them."""
+
+    reason: str
+    rest: tuple[Conditions, ...]
 
 
 class Asked(NamedTuple):
@@ -63,43 +82,61 @@ def join_conditions(parts: Iterable[Conditions]) -> Conditions | str:
     """All conditions at once, or why they cannot be asked for together."""
     found = Conditions()
     for part in parts:
+        cidrs = found.source_cidrs + part.source_cidrs
         if part.source_cidrs and found.source_cidrs:
-            return "the client's address can be asked for once only"
+            cidrs = intersect_networks(found.source_cidrs, part.source_cidrs)
+        if part.source_cidrs and not cidrs:
+            return "no address satisfies what is asked of it"
         found = Conditions(
             found.headers + part.headers,
             found.query + part.query,
             found.cookies + part.cookies,
-            found.source_cidrs + part.source_cidrs,
+            cidrs,
+            found.body + part.body,
         )
     return found
 
 
-def read_all_asked(tests: Sequence[Asked]) -> Conditions | str:
-    """The conditions that some tests are together, or why one of them cannot be asked of a request."""
-    parts = []
+def read_all_asked(tests: Iterable[Asked | str]) -> Conditions | Unread:
+    """The conditions that some tests are together, those of them that can be asked of a request.
+
+    A text is why something is no test at all.
+    """
+    found, reason = Conditions(), ""
     for test in tests:
-        part = read_asked(test)
-        if isinstance(part, str):
-            return part
-        parts.append(part)
-    return join_conditions(parts)
+        found, wrong = add_condition(
+            found, Unread(test, (Conditions(),)) if isinstance(test, str) else read_asked(test)
+        )
+        reason = reason or wrong
+    return Unread(reason, (found,)) if reason else found
 
 
-def read_asked(test: Asked) -> Conditions | str:
-    """The condition that a test is, or why it cannot be asked of a request before its body is there.
+def add_condition(known: Conditions, part: Conditions | Unread) -> tuple[Conditions, str]:
+    """Conditions with what can be asked for of another one, and why that is not all of it."""
+    reason = part.reason if isinstance(part, Unread) else ""
+    joined = join_conditions((known, part.rest[0] if isinstance(part, Unread) else part))
+    return (known, reason or joined) if isinstance(joined, str) else (joined, reason)
+
+
+def read_asked(test: Asked) -> Conditions | Unread:
+    """The condition that a test is, as far as it can be asked of a request.
 
     An absent variable satisfies the negative operators only, as in lua-resty-expr.
     """
+    problem = refuse_pattern(test.values[0]) if test.operator in _REGEX else ""
+    if not problem:
+        found = _read_test(test)
+        return Unread(found, (Conditions(),)) if isinstance(found, str) else found
+    stem = leading_pattern(test.values[0]) if test.operator not in _NEGATIVE else ""
+    wider = _read_test(test._replace(values=(stem,))) if stem else ""
+    reason = f"the regular expression {test.values[0]!r} cannot be used: {problem}"
+    return Unread(reason, (Conditions() if isinstance(wider, str) else wider,))
+
+
+def _read_test(test: Asked) -> Conditions | str:
     variable, operator, values = test
-    if operator in _REGEX:
-        problem = refuse_pattern(values[0])
-        if problem:
-            return f"the regular expression {values[0]!r} cannot be used: {problem}"
-    if variable.startswith("post_arg"):
-        return "a request is routed before its body is read"
     if variable == "remote_addr":
-        is_asked = operator in ("Equal", "In")
-        return Conditions(source_cidrs=values) if is_asked else "the client's address can be asked for, not be excluded"
+        return _read_source(operator, values)
     if variable == "uri":
         return _read_path(operator, values)
     if variable == "host":
@@ -107,6 +144,10 @@ def read_asked(test: Asked) -> Conditions | str:
     value = _compare(operator, values)
     if isinstance(value, str):
         return value
+    if variable in ("args", "query_string"):
+        return _read_query(value)
+    if variable.startswith("post_arg"):
+        return _read_body(variable, value)
     scope, _, name = variable.partition("_")
     if variable in _HEADERS:
         return Conditions(headers=(msgspec.structs.replace(value, name=_HEADERS[variable]),))
@@ -149,6 +190,38 @@ def _read_path(operator: Operator, values: tuple[str, ...]) -> Conditions | str:
     else:
         return "a path is not a number"
     return Conditions(headers=(ValueMatch(name=":path", kind="regex", value=pattern, invert=operator in _NEGATIVE),))
+
+
+def _read_source(operator: Operator, values: tuple[str, ...]) -> Conditions | str:
+    if operator not in _LITERAL:
+        return "the client's address is compared with addresses only"
+    try:
+        cidrs = exclude_networks(values) if operator in _NEGATIVE else _check_networks(values)
+    except ValueError as problem:
+        return str(problem)
+    return Conditions(source_cidrs=cidrs) if cidrs else "no address satisfies what is asked of it"
+
+
+def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for text in values:
+        ip_network(text, strict=False)
+    return values
+
+
+def _read_query(value: ValueMatch) -> Conditions:
+    """A condition on the whole query, which Envoy has in `:path` behind the path."""
+    wanted = value.value if value.kind == "regex" else re.escape(value.value)
+    pattern = rf"[^?]*\?(?:{wanted})"
+    return Conditions(headers=(ValueMatch(name=":path", kind="regex", value=pattern, invert=value.invert),))
+
+
+def _read_body(variable: str, value: ValueMatch) -> Conditions | str:
+    """`post_arg.` goes by the type of the body, `post_arg_` looks into URL-encoded forms only."""
+    scope, name = variable[: len("post_arg.")], variable[len("post_arg.") :]
+    if scope not in ("post_arg.", "post_arg_") or read_steps(name) is None:
+        return f"nothing in a body is found by {variable}: expected a path such as post_arg.a.b[0].c or post_arg.a[*]"
+    prefix = FORM if scope == "post_arg_" else ""
+    return Conditions(body=(msgspec.structs.replace(value, name=prefix + name),))
 
 
 def _read_host(operator: Operator, values: tuple[str, ...]) -> Conditions | str:

@@ -10,6 +10,7 @@ from anygate.dialects.apisix.examples import (
     TLS,
     UPSTREAM,
     join,
+    render_consumer,
     render_match,
     render_object,
     render_rule,
@@ -114,7 +115,7 @@ CONDITION = Rule(
     "apisix-condition",
     Severity.ERROR,
     what="A rule asks for something of a request that Envoy cannot decide when it chooses a route.",
-    why="The rule is left out, as if it were not written, because it would take other requests than it is meant for.",
+    why="Requests that meet all that can be asked for are answered with 503: a wider rule may be less guarded.",
     wrong=render_match('{paths: ["/*"], exprs: [{subject: {scope: Path}, op: RegexMatch, value: "a(?!b)"}]}'),
     right=render_match('{paths: ["/*"], exprs: [{subject: {scope: Path}, op: RegexMatch, value: "a[^b]"}]}'),
 )
@@ -196,21 +197,24 @@ UNKNOWN_TYPE = Rule(
     right=render_rule("authentication: {enable: true, type: basicAuth}"),
 )
 
+_MODELS = "{name: ai-proxy, config: {provider: openai, auth: {header: {Authorization: Bearer secret}}}}"
+
 CONSUMER_PLUGIN = Rule(
     "apisix-consumer-plugin",
     Severity.ERROR,
-    what="A consumer has plugins of its own that are no limits.",
-    why="They do not run for a consumer by itself; one that they would have kept out is not let in.",
-    wrong=join(
-        ALL,
-        render_object(
-            "ApisixConsumer",
-            "me",
-            "authParameter: {keyAuth: {value: {key: secret-key}}}\n"
-            "plugins: [{name: ip-restriction, config: {whitelist: [10.0.0.0/8]}}]",
-        ),
-    ),
-    right=join(ALL, render_object("ApisixConsumer", "me", "authParameter: {keyAuth: {value: {key: secret-key}}}")),
+    what="A consumer has plugins of its own, and a rule for AI models can tell who it is.",
+    why="What is done with prompts and models cannot depend on who asks; the consumer is not let in there.",
+    wrong=render_consumer("{name: ip-restriction, config: {whitelist: [10.0.0.0/8]}}", _MODELS),
+    right=render_consumer("{name: limit-count, config: {count: 9, time_window: 60}}", _MODELS),
+)
+
+CONSUMER_PLUGIN_LATE = Rule(
+    "apisix-consumer-plugin-late",
+    Severity.WARNING,
+    what="A consumer has a plugin that a route has too, which has run before it is known who asks.",
+    why="As in APISIX, the route's own has dealt with the request by then; the consumer's is left out there.",
+    wrong=render_consumer("{name: proxy-rewrite, config: {uri: /mine}}", "{name: proxy-rewrite, config: {uri: /a}}"),
+    right=render_consumer("{name: proxy-rewrite, config: {uri: /mine}}", "{name: cors, config: {}}"),
 )
 
 SECRET = Rule(

@@ -9,28 +9,38 @@ from anygate.dialects.apisix.context import Context
 from anygate.dialects.apisix.findings import UPGRADES
 from anygate.dialects.apisix.hosts import TlsHost, find_host
 from anygate.dialects.apisix.kinds.apisixroute import ApisixRoute
+from anygate.dialects.apisix.plugins.changes import without_headers
+from anygate.dialects.apisix.plugins.consumer_rules import CLIENT_ADDRESS, MARK, SERVER_PORT
 from anygate.dialects.apisix.plugins.consumers import CALLER_HEADERS
+from anygate.dialects.apisix.plugins.https_redirect import TOLD_SCHEME
+from anygate.dialects.apisix.routes import CONNECT_FAILURE, CONNECT_TIMEOUT
 from anygate.dialects.apisix.streams import HTTP_PORT, HTTPS_PORT
+from anygate.dialects.apisix.telemetry import read_span_source
 from anygate.model.edit import HeaderEdit, Respond
-from anygate.model.listener import HttpServer, Listener, NamedTls, Server
+from anygate.model.listener import HttpServer, Listener, NamedTls, Server, Stage
 from anygate.model.match import HttpMatch, ValueMatch
 from anygate.model.origin import Origin
-from anygate.model.route import HttpRoute, HttpRule
-from anygate.model.route_table import covers
+from anygate.model.route import Continue, HttpRoute, HttpRule
+from anygate.model.route_table import covers, is_forwarding
 from anygate.model.text import Text, Variable
 
 _TOLD = (
-    ("x-real-ip", Text(parts=(Variable(kind="client_address"),))),
+    (CLIENT_ADDRESS, Text(parts=(Variable(kind="client_address"),))),
     ("x-forwarded-host", Text(parts=(Variable(kind="host"),))),
-    ("x-forwarded-port", Text(parts=(Variable(kind="server_port"),))),
+    (SERVER_PORT, Text(parts=(Variable(kind="server_port"),))),
 )
 """What APISIX tells backends about a request, whatever the client says there."""
 
-_FIRST = (2**31,)
+_SAID = ((TOLD_SCHEME, Text(parts=(Variable(kind="header", name="x-forwarded-proto"),))),)
+"""What is kept of what a request itself says about how it got here."""
+
+_FIRST, _BEFORE_ALL = (2**31,), (2**32,)
 _NO_CERTIFICATE = "the path needs a client certificate"
 
 
-def make_listeners(context: Context, routes: tuple[HttpRoute, ...], hosts: Mapping[str, TlsHost]) -> list[Listener]:
+def make_listeners(
+    context: Context, routes: tuple[HttpRoute, ...], stages: tuple[Stage, ...], hosts: Mapping[str, TlsHost]
+) -> list[Listener]:
     """The two ports; the one for TLS only if there is a certificate."""
     if not routes:
         return []
@@ -40,13 +50,16 @@ def make_listeners(context: Context, routes: tuple[HttpRoute, ...], hosts: Mappi
         escaped_slashes="forward",
         request_id="preserve",
         ignored_upgrades=_ignored_upgrades(context, routes),
-        early_request_headers=HeaderEdit(set=_TOLD),
+        early_request_headers=HeaderEdit(set=_TOLD + (_SAID if context.settings.trusted else ())),
         caller_headers=CALLER_HEADERS,
-        connect_failure_status=502,
-        connect_timeout_status=504,
+        connect_failure_status=CONNECT_FAILURE,
+        connect_timeout_status=CONNECT_TIMEOUT,
     )
-    shared: dict[str, Any] = {"http": http, "rank_first": context.settings.path_first}
+    spans = read_span_source(context, [rule for route in routes for rule in route.rules])
+    shared: dict[str, Any] = {"http": http, "rank_first": context.settings.path_first, "spans": spans}
     here = routes[0].origin
+    if stages:
+        routes = (_make_passage(stages[0], routes, context.settings.trusted), *routes)
     plain = Server(origin=here, name="http", protocol="http", routes=routes, **shared)
     found = [Listener(origin=here, name=f"apisix/{HTTP_PORT}", port=HTTP_PORT, transport="tcp", servers=(plain,))]
     servers = (*_open_servers(routes, hosts, shared), *_guarded_servers(routes, hosts, shared))
@@ -71,6 +84,31 @@ def _ignored_upgrades(context: Context, routes: Sequence[HttpRoute]) -> tuple[st
                     context.note(UPGRADES, text, item, ("spec", "http", index, "websocket"))
                     return ()
     return ()
+
+
+def _make_passage(stage: Stage, routes: Sequence[HttpRoute], trusted: tuple[str, ...]) -> HttpRoute:
+    """What leads requests of consumers with plugins of their own to the stage, on every host, once they are marked.
+
+    They have passed all that stands before by then, and may lack what their credential made it match. The stage cannot
+    see where connections come from, so it is told only by proxies that are believed how requests came to them.
+    """
+    here: Origin = stage.origin
+    match = HttpMatch(origin=here, headers=(ValueMatch(name=MARK, kind="present"),), rank=_BEFORE_ALL)
+    upgrades = {name for route in routes for rule in route.rules for name in rule.upgrades if is_forwarding(rule)}
+    rule = HttpRule(
+        origin=here,
+        name="consumers",
+        matches=(match,),
+        action=Continue(origin=here, stage=stage.name),
+        upgrades=tuple(sorted(upgrades)),
+    )
+    rules: tuple[HttpRule, ...] = (rule,)
+    if trusted:
+        near = msgspec.structs.replace(match, source_cidrs=trusted)
+        believed = msgspec.structs.replace(rule, name="consumers-of-proxies", matches=(near,))
+        rules = (believed, without_headers(rule, [TOLD_SCHEME]))
+    names = {name for route in routes for name in route.hostnames or ("",)}
+    return HttpRoute(origin=here, name="", kind="ApisixConsumer", hostnames=tuple(sorted(names)), rules=rules)
 
 
 def _open_servers(

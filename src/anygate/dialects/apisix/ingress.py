@@ -15,6 +15,7 @@ from anygate.dialects.apisix.kinds.ingress import CONTROLLER, Ingress, IngressBa
 from anygate.dialects.apisix.kinds.plugins import APISIX_GROUP, Plugin
 from anygate.dialects.apisix.kinds.values import SecretReference, Timeouts
 from anygate.dialects.apisix.settings import Settings
+from anygate.dialects.apisix.status import Conditions
 from anygate.dialects.derived import DerivedManifest
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind
@@ -59,22 +60,39 @@ class IngressBackendUse(routes.RouteBackend):
         return found
 
 
-def derive_objects(index: Index, settings: Settings, report: Report) -> tuple[Kind, ...]:
+def derive_objects(index: Index, settings: Settings, report: Report, conditions: Conditions) -> tuple[Kind, ...]:
     """What all Ingresses of our classes stand for; of the others it is noted that they are not read."""
-    classes = index.every(IngressClass)
-    usual = [one for one in classes if one.manifest.annotations.get(_DEFAULT_CLASS) == "true"]
-    # Without a default class nobody else could be meant here.
-    takes_unnamed = not usual or any(one.spec.controller == CONTROLLER for one in usual)
+    with_unnamed = takes_unnamed(index)
     found: list[Kind] = []
     for item in index.every(Ingress):
         name, path = _class_of(item)
-        if name in settings.classes if name else takes_unnamed:
-            found += _Derivation(item, report).derive()
+        if name in settings.classes if name else with_unnamed:
+            found += _Derivation(item, report, conditions).derive()
         else:
             text = f"it is ignored: its class is {name}" if name else "it is ignored: the default class is not APISIX's"
             hint = f"the classes {', '.join(settings.classes)} are read; an ApisixSettings may list others"
             report.add(INGRESS_CLASS, text, item.span(path), path=path, object=item.ref, hint=hint)
     return tuple(found)
+
+
+def takes_unnamed(index: Index) -> bool:
+    """Whether an Ingress that names no class is ours: without a default class nobody else could be meant here."""
+    classes = index.every(IngressClass)
+    usual = [one for one in classes if one.manifest.annotations.get(_DEFAULT_CLASS) == "true"]
+    return not usual or any(one.spec.controller == CONTROLLER for one in usual)
+
+
+def match_path(path: str | None, kind: str, host: str | None, *, use_regex: bool) -> routes.RouteMatch:
+    """What a path of an Ingress asks for, by its `pathType`."""
+    text = path or "/*"
+    if kind == "Prefix":
+        # APISIX's own prefixes end anywhere, those of Ingresses only with an element of the path.
+        return _make_match([text, f"{text.removesuffix('/')}/*"], host)
+    if kind == "ImplementationSpecific" and use_regex and path is not None:
+        subject = Subject.model_construct(scope="Path", name="")
+        pattern = Expression.model_construct(subject=subject, op="RegexMatch", value=text)
+        return _make_match(["/*"], host, (pattern,))
+    return _make_match([text], host)
 
 
 def _class_of(item: Ingress) -> tuple[str, FieldPath]:
@@ -89,9 +107,10 @@ def _class_of(item: Ingress) -> tuple[str, FieldPath]:
 class _Derivation:
     """Derives the objects of one Ingress."""
 
-    def __init__(self, item: Ingress, report: Report) -> None:
+    def __init__(self, item: Ingress, report: Report, conditions: Conditions) -> None:
         self._item = item
         self._report = report
+        self._conditions = conditions
         self._said = Annotations(item.manifest.annotations)
         self._said.check()
         self._plugins = self._said.list_plugins()
@@ -133,15 +152,7 @@ class _Derivation:
                 yield found
 
     def _match(self, path: IngressPath, host: str | None) -> routes.RouteMatch:
-        text = path.path or "/*"
-        if path.path_type == "Prefix":
-            # APISIX's own prefixes end anywhere, those of Ingresses only with an element of the path.
-            return _make_match([text, f"{text.removesuffix('/')}/*"], host)
-        if path.path_type == "ImplementationSpecific" and self._said.is_on("use-regex") and path.path is not None:
-            subject = Subject.model_construct(scope="Path", name="")
-            pattern = Expression.model_construct(subject=subject, op="RegexMatch", value=text)
-            return _make_match(["/*"], host, (pattern,))
-        return _make_match([text], host)
+        return match_path(path.path, path.path_type, host, use_regex=self._said.is_on("use-regex"))
 
     def _make_rule(
         self,
@@ -156,6 +167,7 @@ class _Derivation:
         if service is None:
             text = "only Services can be backends; the path is left out"
             self._note(NOT_HONOURED, text, (*place, "backend", "resource"))
+            self._conditions.refuse_part(self._item.ref, text)
             return None
         here: FieldPath = ("spec", "http", number)
         self._places[here] = place

@@ -1,5 +1,6 @@
 """Upstreams that stand in a plugin's configuration, in the words of APISIX's Admin API."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any, Literal
@@ -13,10 +14,13 @@ from anygate.dialects.apisix.kinds.apisixupstream import LoadBalancer, UpstreamS
 from anygate.dialects.apisix.kinds.values import Timeouts
 from anygate.dialects.apisix.nodes import Member, Nodes
 from anygate.dialects.apisix.targets import make_shares
-from anygate.dialects.apisix.treatment import DEFAULT_PORTS
+from anygate.dialects.apisix.treatment import Scheme
 from anygate.manifests.faults import report_faults
 from anygate.manifests.fields import Port
 from anygate.manifests.kind import Kind, Node
+
+_KINDS: Mapping[Scheme, str] = {"tcp": "connections", "tls": "connections", "udp": "datagrams"}
+"""What schemes are for that are not for requests."""
 
 
 class InlineNode(Node):
@@ -43,7 +47,7 @@ class InlineUpstream(Node):
     desc: str = ""
     type: Literal["roundrobin", "chash", "ewma", "least_conn"] = "roundrobin"
     nodes: Any
-    scheme: Literal["http", "https", "grpc", "grpcs"] = "http"
+    scheme: Scheme | None = None
     hash_on: Literal["vars", "header", "cookie", "consumer", "vars_combinations"] = Field("vars", alias="hash_on")
     key: str = ""
     retries: int | None = Field(default=None, ge=0)
@@ -52,8 +56,11 @@ class InlineUpstream(Node):
     upstream_host: str | None = Field(default=None, alias="upstream_host")
 
 
-def read_inline(context: Context, nodes: Nodes, item: Kind, spec: Any, path: FieldPath) -> str | Fault:
-    """The name of the backend that an inline upstream at `path` of an object is."""
+def read_inline(
+    context: Context, nodes: Nodes, item: Kind, spec: Any, path: FieldPath, fallback: Scheme = "http"
+) -> str | Fault:
+    """The name of the backend that an inline upstream at `path` of an object is; `fallback` is its scheme if it names
+    none, and tells whether it is for requests, connections or datagrams."""
     try:
         written = InlineUpstream.model_validate(spec)
         found = _read_nodes(written.nodes)
@@ -62,14 +69,17 @@ def read_inline(context: Context, nodes: Nodes, item: Kind, spec: Any, path: Fie
         return Fault(PLUGIN_CONFIG, "the upstream is not valid", path)
     if isinstance(found, str):
         return Fault(PLUGIN_CONFIG, found, (*path, "nodes"))
-    treatment = nodes.treat(item, _settings_of(written), path)
+    scheme = written.scheme or fallback
+    if _KINDS.get(scheme) != _KINDS.get(fallback):
+        return Fault(PLUGIN_CONFIG, f"the scheme {scheme} is for something else", (*path, "scheme"))
+    treatment = nodes.treat(item, _settings_of(written, scheme), path)
     if isinstance(treatment, Fault):
         return treatment
     place = origin(item, path)
     label = f"apisix/{place.object}/{place.path}"
     members: list[Member] = []
     for number, node in enumerate(found):
-        port = node.port or DEFAULT_PORTS.get(written.scheme, 80)
+        port = node.port or treatment.default_port
         name = label if len(found) == 1 else f"{label}/{node.host}:{port}/{number}"
         members.append(nodes.make_node(item, node.host, port, node.weight, treatment, name, path))
     if not any(member.weight != Fraction(0) for member in members):
@@ -95,7 +105,7 @@ def _read_nodes(written: Any) -> list[InlineNode] | str:
     return found
 
 
-def _settings_of(written: InlineUpstream) -> UpstreamSettings:
+def _settings_of(written: InlineUpstream, scheme: Scheme) -> UpstreamSettings:
     timeout = written.timeout
     times = None
     if timeout is not None:
@@ -105,7 +115,7 @@ def _settings_of(written: InlineUpstream) -> UpstreamSettings:
             read=timedelta(seconds=timeout.read),
         )
     return UpstreamSettings.model_construct(
-        scheme=written.scheme,
+        scheme=scheme,
         loadbalancer=LoadBalancer.model_construct(type=written.type, hash_on=written.hash_on, key=written.key),
         retries=written.retries,
         timeout=times,

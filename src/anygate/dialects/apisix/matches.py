@@ -5,30 +5,39 @@ https://apisix.apache.org/docs/apisix/terminology/router/ describes the routers;
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from anygate.diagnostics import FieldPath
+from anygate.dialects.apisix.closing import CLOSED
 from anygate.dialects.apisix.context import Fault
-from anygate.dialects.apisix.expressions import Conditions, join_conditions, read_asked, read_expression
+from anygate.dialects.apisix.expressions import Conditions, add_condition, read_asked, read_expression
 from anygate.dialects.apisix.findings import CONDITION
 from anygate.dialects.apisix.kinds.apisixroute import HttpRule, RouteMatch
 from anygate.model.match import HttpMatch, PathMatch
 from anygate.model.origin import Origin
 
 
-def read_matches(rule: HttpRule, path: FieldPath, origin: Origin) -> tuple[HttpMatch, ...] | Fault:
-    """Every combination of a path and a method, each with all of the conditions."""
+@dataclass(frozen=True)
+class Asking:
+    """The requests that a rule is for. With `faults` these are more than it asks for: what could be read of it."""
+
+    matches: tuple[HttpMatch, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+def read_matches(rule: HttpRule, path: FieldPath, origin: Origin) -> Asking:
+    """Every combination of a path and a method, each with all of the conditions that can be asked for."""
     written = rule.match
+    conditions, faults = _read_conditions(written, path)
     if written.filter_func:
         text = "filter_func is a function of APISIX's own, which nothing else can run"
-        return Fault(CONDITION, text, (*path, "filter_func"), "write the condition in exprs")
-    conditions = _read_conditions(written, path)
-    if isinstance(conditions, Fault):
-        return conditions
-    return tuple(
+        faults.append(Fault(CONDITION, _closed(text), (*path, "filter_func"), "write the condition in exprs"))
+    matches = tuple(
         conditions.narrow(HttpMatch(origin=origin, path=asked, method=method, rank=rank_of(text, rule)))
         for text, asked in _read_paths(written)
         for method in dict.fromkeys(written.methods) or ("",)
     )
+    return Asking(matches, tuple(faults))
 
 
 def read_hosts(match: RouteMatch) -> tuple[str, ...]:
@@ -59,14 +68,15 @@ def _read_paths(match: RouteMatch) -> Iterator[tuple[str, PathMatch]]:
     return ((path, read_path(path)) for path in dict.fromkeys(match.paths))
 
 
-def _read_conditions(match: RouteMatch, path: FieldPath) -> Conditions | Fault:
-    parts = [Conditions(source_cidrs=match.remote_addrs)]
+def _read_conditions(match: RouteMatch, path: FieldPath) -> tuple[Conditions, list[Fault]]:
+    found, faults = Conditions(source_cidrs=match.remote_addrs), []
     for index, expression in enumerate(match.exprs):
-        part = read_asked(read_expression(expression))
-        joined = part if isinstance(part, str) else join_conditions((*parts, part))
-        if isinstance(joined, str) or isinstance(part, str):
-            return Fault(CONDITION, f"the condition cannot be asked for: {joined}", (*path, "exprs", index))
-        parts.append(part)
-    found = join_conditions(parts)
-    assert isinstance(found, Conditions)
-    return found
+        found, reason = add_condition(found, read_asked(read_expression(expression)))
+        if reason:
+            text = _closed(f"the condition cannot be asked for: {reason}")
+            faults.append(Fault(CONDITION, text, (*path, "exprs", index)))
+    return found, faults
+
+
+def _closed(text: str) -> str:
+    return f"{text}; requests that it may be meant for are answered with {CLOSED}"

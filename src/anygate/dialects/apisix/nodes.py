@@ -47,6 +47,7 @@ class Nodes:
         self._context = context
         self._treatments: dict[tuple[int, FieldPath, Scheme], Treatment | Fault] = {}
         self._told: set[str] = set()
+        self._broken = context.index.broken("ApisixUpstream")
 
     def find_service(
         self,
@@ -69,7 +70,7 @@ class Nodes:
         scheme = fallback or said.scheme or _said_scheme(port) or "http"
         treatment = self._service_treatment(owner, namespace, backend.service_name, number, scheme)
         if isinstance(treatment, Fault):
-            return treatment
+            return treatment if treatment.path else replace(treatment, path=(*path, "serviceName"))
         treatment = _with_connect(treatment, connect)
         if said.retries is not None:
             treatment = replace(treatment, retries=said.retries)
@@ -171,6 +172,9 @@ class Nodes:
         self, owner: Kind, namespace: str, name: str, port: int, fallback: Scheme
     ) -> Treatment | Fault:
         item = self._context.find(ApisixUpstream, namespace, name)
+        if item is None and any(one.ref[2:] == (namespace, name) for one in self._broken):
+            # It may say that nothing goes there without TLS.
+            return Fault(NOT_FOUND, f"ApisixUpstream {namespace}/{name}, which is for this Service, is not valid")
         if item is None:
             return self._treatment(owner, _NO_SETTINGS, (), fallback)
         for index, one in enumerate(item.spec.port_level_settings):

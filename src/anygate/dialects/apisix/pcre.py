@@ -7,6 +7,7 @@ from anygate.model.re2 import problem_of
 
 _LOOKAROUND = re.compile(r"\(\?(?:<?[=!]|>|\||R|&|\()|\\(?:[1-9]|K|R|g\{?\w)|(?<!\\)[*+?}]\+")
 _PIECE = re.compile(r"\\Q.*?(?:\\E|$)|\\[pPx]\{[^}]*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|.", re.DOTALL)
+_LEADING = re.compile(r"(\^?)([\w/:%=&,~@ -]+)", re.ASCII)
 _NEGATED = {r"\S": r"[^\s?]", r"\W": r"[^\w?]", r"\D": r"[^\d?]"}
 
 
@@ -18,6 +19,16 @@ def refuse_pattern(pattern: str) -> str:
     if found:
         return f"there are no look-arounds, back-references or possessive repetitions like {found[0]}"
     return problem_of(pattern) or ""
+
+
+def leading_pattern(pattern: str) -> str:
+    """A pattern for the text with which all begins that a pattern finds, for RE2; empty if nothing is known of it."""
+    found = _LEADING.match(pattern)
+    if found is None or "|" in pattern:
+        return ""
+    is_optional = pattern[found.end() : found.end() + 1] in ("?", "*", "{")
+    text = found[2][:-1] if is_optional else found[2]
+    return found[1] + re.escape(text) if text else ""
 
 
 def search_pattern(pattern: str, *, ignore_case: bool = False) -> str:

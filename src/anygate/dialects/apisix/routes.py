@@ -6,21 +6,33 @@ from dataclasses import dataclass
 import msgspec
 
 from anygate.diagnostics import FieldPath
+from anygate.dialects.apisix.closing import close
 from anygate.dialects.apisix.context import Context, Fault, origin
 from anygate.dialects.apisix.findings import APPROXIMATED, BACKEND_DROPPED, DIFFERENT_SETTINGS
 from anygate.dialects.apisix.kinds.apisixroute import ApisixRoute
 from anygate.dialects.apisix.kinds.apisixroute import HttpRule as WrittenRule
 from anygate.dialects.apisix.kinds.values import Timeouts as WrittenTimeouts
-from anygate.dialects.apisix.matches import read_hosts, read_matches
+from anygate.dialects.apisix.matches import Asking, read_hosts, read_matches
 from anygate.dialects.apisix.nodes import Member, Nodes
-from anygate.dialects.apisix.plugins.assembly import Assembly, close
+from anygate.dialects.apisix.plugins.assembly import Assembly
+from anygate.dialects.apisix.plugins.changes import without_headers
+from anygate.dialects.apisix.plugins.consumer_rules import CLIENT_ADDRESS
 from anygate.dialects.apisix.plugins.entries import list_entries
+from anygate.dialects.apisix.plugins.https_redirect import TOLD_SCHEME
 from anygate.dialects.apisix.targets import Share, make_shares
+from anygate.dialects.apisix.unread import find_unread_guard, list_unread_routes
 from anygate.model.edit import Respond
+from anygate.model.listener import Stage
 from anygate.model.match import HttpMatch
 from anygate.model.origin import Origin
 from anygate.model.retry import Retry
 from anygate.model.route import Forward, HttpRoute, HttpRule, Timeouts
+
+CONSUMERS = "apisix/consumers"
+"""The stage behind the listeners."""
+
+CONNECT_FAILURE, CONNECT_TIMEOUT = 502, 504
+"""What is answered where no connection to a backend can be made, at all or in time."""
 
 NOT_FOUND_BODY = '{"error_msg":"404 Route Not Found"}\n'
 _TEXT = "text/plain; charset=utf-8"
@@ -42,14 +54,39 @@ def read_routes(context: Context, nodes: Nodes, assembly: Assembly) -> tuple[Htt
     for item in written:
         for index, rule in enumerate(item.spec.http):
             path: FieldPath = ("spec", "http", index)
-            matches = read_matches(rule, (*path, "match"), origin(item, (*path, "match")))
-            if isinstance(matches, Fault):
-                context.refuse_part(item, matches)
-                continue
-            found.append(_read_rule(context, nodes, assembly, item, rule, path, matches))
-    if written:
-        found.append(_read_rest(assembly, origin(written[0])))
+            found.append(_read_rule(context, nodes, assembly, item, rule, path))
+    found += list_unread_routes(context)
+    unguarded = find_unread_guard(context)
+    if unguarded:
+        found = [_close_all(route, unguarded) for route in found]
+    if written or found:
+        found.append(_read_rest(assembly, origin(written[0]) if written else found[0].origin))
     return tuple(context.cache.keep(route) for route in found)
+
+
+def read_stages(context: Context, assembly: Assembly) -> tuple[Stage, ...]:
+    """The stage with the rules of consumers that have plugins of their own; none where there are no such consumers."""
+    if not assembly.handed_over:
+        return ()
+    routes = (
+        msgspec.structs.replace(route, rules=tuple(_settle(context, one) for one in route.rules))
+        for route in assembly.handed_over
+    )
+    here = min((route.origin for route in assembly.handed_over), key=lambda one: one.object)
+    # It is the stage that talks to backends.
+    made = Stage(
+        origin=here,
+        name=CONSUMERS,
+        routes=tuple(context.cache.keep(route) for route in routes),
+        connect_failure_status=CONNECT_FAILURE,
+        connect_timeout_status=CONNECT_TIMEOUT,
+        client_ip_header=CLIENT_ADDRESS,
+    )
+    return (made,)
+
+
+def _close_all(route: HttpRoute, reason: str) -> HttpRoute:
+    return msgspec.structs.replace(route, rules=tuple(close(rule, reason) for rule in route.rules))
 
 
 def _read_rule(
@@ -59,17 +96,17 @@ def _read_rule(
     item: ApisixRoute,
     written: WrittenRule,
     path: FieldPath,
-    matches: tuple[HttpMatch, ...],
 ) -> HttpRoute:
     here = origin(item, path)
-    rule = _read_forwarding(context, nodes, item, written, path, matches)
+    asking = read_matches(written, (*path, "match"), origin(item, (*path, "match")))
+    rule = _read_forwarding(context, nodes, item, written, path, asking)
     if isinstance(rule.action, Forward):
         entries = list_entries(context, item, written, path)
         if isinstance(entries, Fault):
             context.refuse_part(item, entries)
             rules: Sequence[HttpRule] = (close(rule, entries.message),)
         else:
-            rules = tuple(_settle(one) for one in assembly.apply(rule, entries))
+            rules = tuple(_settle(context, one) for one in assembly.apply(rule, entries))
     else:
         rules = (rule,)
     return HttpRoute(
@@ -88,11 +125,15 @@ def _read_forwarding(
     item: ApisixRoute,
     written: WrittenRule,
     path: FieldPath,
-    matches: tuple[HttpMatch, ...],
+    asking: Asking,
 ) -> HttpRule:
-    """The rule before its plugins; one whose upstream cannot be had is closed."""
+    """The rule before its plugins; one whose conditions or upstream cannot be had is closed."""
     here = origin(item, path)
-    bare = HttpRule(origin=here, name=written.name, matches=matches, action=Forward(origin=here))
+    bare = HttpRule(origin=here, name=written.name, matches=asking.matches, action=Forward(origin=here))
+    for fault in asking.faults:
+        context.refuse_part(item, fault)
+    if asking.faults:
+        return close(bare, asking.faults[0].message)
     found = _find_destination(context, nodes, item, written, path)
     if isinstance(found, Fault):
         context.refuse_part(item, found)
@@ -172,10 +213,12 @@ def _read_retry(here: Origin, shares: tuple[Share, ...]) -> Retry | None:
     return Retry(origin=here, attempts=attempts, triggers=_TRIGGERS) if attempts > 0 else None
 
 
-def _settle(rule: HttpRule) -> HttpRule:
-    """A rule that has no backend, and no plugin that has one for it, answers itself."""
-    if not isinstance(rule.action, Forward) or rule.action.targets:
+def _settle(context: Context, rule: HttpRule) -> HttpRule:
+    """A rule that has no backend, and no plugin that has one for it, answers itself. A backend sees nothing of ours."""
+    if not isinstance(rule.action, Forward):
         return rule
+    if rule.action.targets:
+        return without_headers(rule, [TOLD_SCHEME]) if context.settings.trusted else rule
     return msgspec.structs.replace(rule, action=_nobody(rule.origin))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anygate.diagnostics import ObjectRef
+from anygate.dialects.apisix.kinds.values import is_ip
+from anygate.manifests.kind import Kind
 
 
 class Conditions:
@@ -26,6 +28,12 @@ class Conditions:
         """Note that an object is for somebody else, who sets its conditions."""
         self._ignored.add(ref)
 
+    def pass_on(self, part: ObjectRef, whole: ObjectRef) -> None:
+        """Note for a written object what became of one that stands for a part of it."""
+        for message in (self._refused.get(part), self._partly.get(part)):
+            if message is not None:
+                self.refuse_part(whole, message)
+
     def is_refused(self, ref: ObjectRef) -> bool:
         """Whether an object is not served as a whole."""
         return ref in self._refused
@@ -44,6 +52,25 @@ class Conditions:
                 conditions.append(_condition("PartiallyInvalid", True, "InvalidSpec", partly))
             found[ref] = {"conditions": conditions}
         return found
+
+
+def render_ingresses(
+    derived: Iterable[Kind], conditions: Conditions, addresses: Iterable[str]
+) -> Mapping[ObjectRef, Mapping[str, Any]]:
+    """The status of the Ingresses that objects were derived from: where clients reach them, as APISIX's controller says
+    it, and conditions of ours, which the API has none of."""
+    written = {}
+    for one in derived:
+        conditions.pass_on(one.ref, one.manifest.written)
+        written[one.manifest.written] = {"ingress": [_point(address) for address in dict.fromkeys(addresses)]}
+    found = conditions.render(written)
+    if not addresses:
+        return found
+    return {ref: {"loadBalancer": written[ref], **status} for ref, status in found.items()}
+
+
+def _point(address: str) -> dict[str, str]:
+    return {"ip" if is_ip(address) else "hostname": address}
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str | None) -> dict[str, str]:

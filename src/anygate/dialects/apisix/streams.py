@@ -1,18 +1,19 @@
 """Stream rules of ApisixRoutes: a listener for each port, by transport."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from anygate.diagnostics import FieldPath
+from anygate.diagnostics import FieldPath, ObjectRef
 from anygate.dialects.apisix.context import Context, Fault, origin
-from anygate.dialects.apisix.findings import NO_ENDPOINTS, PLUGIN_SKIPPED, SECRET, STREAM_PORT
+from anygate.dialects.apisix.findings import NO_ENDPOINTS, SECRET, STREAM_PORT
 from anygate.dialects.apisix.hosts import TlsHost, find_host
 from anygate.dialects.apisix.kinds.apisixroute import ApisixRoute, StreamRule
 from anygate.dialects.apisix.nodes import Nodes
-from anygate.dialects.apisix.plugins.entries import list_written
-from anygate.dialects.apisix.sources import Sources, read_sources
+from anygate.dialects.apisix.stream_plugins import apply_plugins
 from anygate.dialects.apisix.targets import make_shares
+from anygate.dialects.apisix.unread import Transport, list_unread_streams
 from anygate.model.listener import Listener, Server
+from anygate.model.origin import Origin
 from anygate.model.route import StreamRoute
 from anygate.model.tls import ServerTls
 
@@ -22,42 +23,64 @@ HTTP_PORT, HTTPS_PORT = 9080, 9443
 
 @dataclass(frozen=True)
 class _Stream:
-    """A stream rule that can be served, with the TLS that is ended for it."""
+    """What holds a port, a transport and a server name: a rule that can be served, with the TLS that is ended for it,
+    or without a route one that closes what comes for it."""
 
-    item: ApisixRoute
-    path: FieldPath
-    rule: StreamRule
-    route: StreamRoute
-    tls: ServerTls | None
+    ref: ObjectRef
+    origin: Origin
+    port: int
+    transport: Transport
+    host: str
+    route: StreamRoute | None = None
+    tls: ServerTls | None = None
 
     @property
-    def taken(self) -> tuple[int, str, str]:
-        """What no other stream can have: port, transport and server name."""
-        return self.rule.match.ingress_port, self.rule.protocol.lower(), self.rule.match.host or ""
+    def taken(self) -> tuple[int, Transport, str]:
+        """What no other stream can have."""
+        return self.port, self.transport, self.host
 
 
 def read_streams(context: Context, nodes: Nodes, hosts: Mapping[str, TlsHost]) -> tuple[Listener, ...]:
-    """The listeners of all stream rules, by port."""
-    found: dict[tuple[int, str, str], _Stream] = {}
+    """The listeners of all stream rules, by port.
+
+    A rule that cannot be had keeps its port and its name from the others, which may be less guarded.
+    """
+    found: dict[tuple[int, Transport, str], _Stream] = {}
     for item in [*context.all(ApisixRoute)]:
         for index, rule in enumerate(item.spec.stream):
             path: FieldPath = ("spec", "stream", index)
-            stream = _read_stream(context, nodes, hosts, item, rule, path)
-            if not isinstance(stream, Fault) and stream.taken in found:
-                other = found[stream.taken].item
-                stream = Fault(STREAM_PORT, f"{other.ref} has this port already", (*path, "match", "ingressPort"))
+            closed = _close(item, rule, path)
+            if closed.taken in found:
+                text = f"{found[closed.taken].ref} has this port already"
+                context.refuse_part(item, Fault(STREAM_PORT, text, (*path, "match", "ingressPort")))
+                continue
+            stream = _read_stream(context, nodes, hosts, item, rule, path, closed)
             if isinstance(stream, Fault):
                 context.refuse_part(item, stream)
-            else:
-                found[stream.taken] = stream
-    ports: dict[tuple[int, str], list[_Stream]] = {}
+            found[closed.taken] = closed if isinstance(stream, Fault) else stream
+    for unread in list_unread_streams(context):
+        made = _Stream(unread.ref, unread.origin, unread.port, unread.transport, unread.host)
+        found.setdefault(made.taken, made)
+    ports: dict[tuple[int, Transport], list[_Stream]] = {}
     for (port, transport, _), stream in sorted(found.items(), key=lambda pair: pair[0]):
         ports.setdefault((port, transport), []).append(stream)
-    return tuple(_make_listener(port, transport, streams) for (port, transport), streams in ports.items())
+    served = {place: streams for place, streams in ports.items() if any(one.route for one in streams)}
+    return tuple(_make_listener(port, transport, streams) for (port, transport), streams in served.items())
+
+
+def _close(item: ApisixRoute, rule: StreamRule, path: FieldPath) -> _Stream:
+    transport: Transport = "tcp" if rule.protocol == "TCP" else "udp"
+    return _Stream(item.ref, origin(item, path), rule.match.ingress_port, transport, rule.match.host or "")
 
 
 def _read_stream(
-    context: Context, nodes: Nodes, hosts: Mapping[str, TlsHost], item: ApisixRoute, rule: StreamRule, path: FieldPath
+    context: Context,
+    nodes: Nodes,
+    hosts: Mapping[str, TlsHost],
+    item: ApisixRoute,
+    rule: StreamRule,
+    path: FieldPath,
+    stream: _Stream,
 ) -> _Stream | Fault:
     port, is_tcp = rule.match.ingress_port, rule.protocol == "TCP"
     if port == 0 or (is_tcp and port in (HTTP_PORT, HTTPS_PORT)):
@@ -72,9 +95,6 @@ def _read_stream(
         if owner.closed:
             return Fault(SECRET, owner.closed, (*path, "match", "host"))
         tls = owner.tls
-    sources = _read_plugins(context, item, rule, path)
-    if isinstance(sources, Fault):
-        return sources
     place: FieldPath = (*path, "backend")
     member = nodes.find_service(item, rule.backend, place, fallback="tcp" if is_tcp else "udp")
     if isinstance(member, Fault):
@@ -97,44 +117,26 @@ def _read_stream(
         hostnames=(rule.match.host,) if rule.match.host is not None else (),
         created=item.manifest.creation_timestamp,
         rule=rule.name,
-        allowed_sources=sources.allowed,
-        denied_sources=sources.denied,
     )
-    return _Stream(item, path, rule, route, tls)
+    plugged = apply_plugins(context, nodes, item, rule, path, route)
+    return plugged if isinstance(plugged, Fault) else replace(stream, route=plugged, tls=tls)
 
 
-def _read_plugins(context: Context, item: ApisixRoute, rule: StreamRule, path: FieldPath) -> Sources | Fault:
-    """The one plugin that streams can have here; the others that limit who connects refuse the stream."""
-    found = Sources()
-    for entry in list_written(item, (*path, "plugins"), rule.plugins):
-        if entry.name == "ip-restriction":
-            sources = read_sources(context, entry)
-            if isinstance(sources, Fault):
-                return sources
-            if rule.protocol == "UDP":
-                return Fault(STREAM_PORT, "datagrams are not told apart by where they come from", entry.path)
-            found = sources
-        else:
-            text = f"{entry.name} is left out: nothing does that for streams here"
-            context.note(PLUGIN_SKIPPED, text, item, (*entry.path, "name"))
-    return found
-
-
-def _make_listener(port: int, transport: str, streams: Sequence[_Stream]) -> Listener:
-    servers = []
-    for stream in streams:
-        host = stream.rule.match.host or ""
-        protocol = "tls_terminate" if stream.tls is not None else transport
-        servers.append(
-            Server(
-                origin=stream.route.origin,
-                name=f"{protocol}/{host}" if host else protocol,
-                protocol=protocol,  # type: ignore[arg-type]
-                hostname=host,
-                tls=stream.tls,
-                streams=(stream.route,),
-            )
-        )
+def _make_listener(port: int, transport: Transport, streams: Sequence[_Stream]) -> Listener:
     name = f"apisix/{port}" + ("/udp" if transport == "udp" else "")
-    first = streams[0].route.origin
-    return Listener(origin=first, name=name, port=port, transport=transport, servers=tuple(servers))  # type: ignore[arg-type]
+    first = next(stream.origin for stream in streams if stream.route)
+    return Listener(origin=first, name=name, port=port, transport=transport, servers=tuple(map(_make_server, streams)))
+
+
+def _make_server(stream: _Stream) -> Server:
+    """One without a route closes connections at once, so that it needs no certificate."""
+    named = "tls_terminate" if stream.route is not None else "tls_passthrough"
+    protocol = named if stream.host else stream.transport
+    return Server(
+        origin=stream.origin,
+        name=f"{protocol}/{stream.host}" if stream.host else protocol,
+        protocol=protocol,  # type: ignore[arg-type]
+        hostname=stream.host,
+        tls=stream.tls,
+        streams=(stream.route,) if stream.route is not None else (),
+    )

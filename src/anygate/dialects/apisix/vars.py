@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from anygate.dialects.apisix.expressions import Asked, Conditions, read_all_asked
+from anygate.dialects.apisix.expressions import Asked, Conditions, Unread, read_all_asked
 from anygate.dialects.apisix.kinds.expressions import Operator
 
 _OPERATORS: dict[str, tuple[Operator, Operator | None]] = {
@@ -16,41 +16,41 @@ _OPERATORS: dict[str, tuple[Operator, Operator | None]] = {
     "~*": ("RegexMatchCaseInsensitive", "RegexNotMatchCaseInsensitive"),
     "in": ("In", "NotIn"),
     "ipmatch": ("In", None),
+    "has": ("Equal", "NotEqual"),
 }
 """The operators, each with what it is after a `!`."""
 
+_NO_LIST = Unread("expected a list of conditions", (Conditions(),))
 
-def read_vars(written: Any) -> Conditions | str:
-    """All conditions of one list, or why it cannot be asked of a request. An empty list always holds."""
+
+def read_vars(written: Any) -> Conditions | Unread:
+    """All conditions of one list, as far as they can be asked of a request. An empty list always holds."""
     if not isinstance(written, list):
-        return "expected a list of conditions"
+        return _NO_LIST
     if written and written[0] == "AND":
         written = written[1:]
-    tests = []
-    for entry in written:
-        test = _read_entry(entry)
-        if isinstance(test, str):
-            return test
-        tests.append(test)
-    return read_all_asked(tests)
+    return read_all_asked(map(_read_entry, written))
 
 
-def read_alternatives(written: Any) -> tuple[Conditions, ...] | str:
+def read_alternatives(written: Any) -> tuple[Conditions, ...] | Unread:
     """Lists of conditions of which one must hold, as `vars` of fault-injection or of an `OR`."""
     if not isinstance(written, list):
-        return "expected a list of conditions"
+        return _NO_LIST
     groups = written
     if written and written[0] == "OR":
         groups = [[entry] for entry in written[1:]]
     elif not all(isinstance(group, list) and all(isinstance(entry, list) for entry in group) for group in written):
         groups = [written]
-    found = []
+    found: list[Conditions] = []
+    reason = ""
     for group in groups:
         conditions = read_vars(group)
-        if isinstance(conditions, str):
-            return conditions
-        found.append(conditions)
-    return tuple(found)
+        if isinstance(conditions, Unread):
+            reason = reason or conditions.reason
+            found += conditions.rest
+        else:
+            found.append(conditions)
+    return Unread(reason, tuple(found)) if reason else tuple(found)
 
 
 def _read_entry(entry: Any) -> Asked | str:
@@ -65,9 +65,15 @@ def _read_entry(entry: Any) -> Asked | str:
         return f"the operator {operator!r} cannot be negated"
     if operator == "ipmatch" and entry[0] != "remote_addr":
         return "ipmatch is for remote_addr only"
+    variable = entry[0]
+    if operator == "has":
+        if not variable.startswith("post_arg."):
+            return f"{variable} is no list, which has is for"
+        # A list is written by its name alone, and what is found in several places is a list too.
+        variable += "" if "[" in variable else "[*]"
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(one, str | int | float) for one in values):
         return f"{value!r} cannot be compared with"
     if len(values) > 1 and meant not in ("In", "NotIn"):
         return f"the operator {operator!r} takes one value"
-    return Asked(entry[0], meant, tuple(str(one) for one in values))
+    return Asked(variable, meant, tuple(str(one) for one in values))

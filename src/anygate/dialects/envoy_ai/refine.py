@@ -26,6 +26,9 @@ from anygate.providers.paths import ENDPOINT_PATHS
 FIRST_BYTE = timedelta(seconds=60)
 """How long an answer may take to begin when nothing says otherwise."""
 
+UNSERVED = "the backends of this model do not serve this endpoint"
+"""What clients are told who ask a model for what none of its backends has."""
+
 RETRY_ON = ("connect-failure", "refused-stream", "reset-before-request", "5xx", "retriable-status-codes")
 RETRY_STATUSES = (429, 500, 502, 503, 504, 529)
 _EXACT_PATH = 3
@@ -126,7 +129,7 @@ class Refiner:
             targets.append(msgspec.structs.replace(target, backend=name, translated=way is Way.TRANSLATED))
         if not targets:
             formats = ", ".join(sorted({one.provider.format for one in usable}))
-            text = f"the backends of this model do not serve this endpoint: they speak {formats}"
+            text = f"{UNSERVED}: they speak {formats}"
             return _answered(rule, refuse(endpoint, UNPROCESSABLE, text, rule.origin))
         rewrite = rule.rewrite
         if not any(one.is_pool for one in written.backend_refs):

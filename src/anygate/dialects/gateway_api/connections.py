@@ -47,6 +47,8 @@ _BALANCERS = {
     "Random": "random",
     "ConsistentHash": "maglev",
 }
+_USUAL_TABLE = 65_537
+"""The size of a table for hashes of both Envoy Gateway and Envoy."""
 DEFAULT_TRIGGERS = (
     "connect-failure",
     "refused-stream",
@@ -115,9 +117,10 @@ def _read_balancing(found: LoadBalancer | None) -> LoadBalancing:
     if found is None:
         return LoadBalancing()
     slow = found.slow_start
+    size = found.consistent_hash.table_size if found.consistent_hash else _USUAL_TABLE
     return LoadBalancing(
         kind=_BALANCERS.get(found.type, "least_request"),  # type: ignore[arg-type]
-        table_size=found.consistent_hash.table_size if found.consistent_hash else None,
+        table_size=size if size != _USUAL_TABLE else None,
         slow_start=slow.window if slow else None,
     )
 

@@ -1,5 +1,7 @@
 """Envoy Gateway's Backend: endpoints by name, address or Unix socket."""
 
+import msgspec
+
 from anygate.dialects.gateway_api.certificates import read_authorities, read_certificate
 from anygate.dialects.gateway_api.context import Context, Fault, origin
 from anygate.dialects.gateway_api.kinds.envoy_gateway import backend as kinds
@@ -23,7 +25,11 @@ def read_envoy_backend(
     endpoints = tuple(_read_endpoint(one) for one in spec.endpoints or ())
     spoken = "http2" if "gateway.envoyproxy.io/h2c" in spec.app_protocols else "http1"
     if tls is not None and spoken == "http1" and not protocol:
-        spoken = "auto"
+        if tls.alpn == ("http/1.1",):
+            # What is offered to a backend that speaks nothing else, anyway.
+            tls = msgspec.structs.replace(tls, alpn=())
+        else:
+            spoken = "auto"
     return Backend(
         origin=origin(item.manifest),
         name=name,

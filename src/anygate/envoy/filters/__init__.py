@@ -11,9 +11,12 @@ from anygate.envoy.filters.answers import AnswersFilter
 from anygate.envoy.filters.api_key import ApiKeyFilter
 from anygate.envoy.filters.authorization import AuthorizationFilter
 from anygate.envoy.filters.basic_auth import BasicAuthFilter
+from anygate.envoy.filters.body_reading import BodyReadingFilter
 from anygate.envoy.filters.breaker import BreakerFilter
 from anygate.envoy.filters.buffer import BufferFilter
+from anygate.envoy.filters.cache import CacheFilter
 from anygate.envoy.filters.caller import CallerFilter
+from anygate.envoy.filters.checks import ChecksFilter
 from anygate.envoy.filters.compression import CompressionFilter
 from anygate.envoy.filters.cors import CorsFilter
 from anygate.envoy.filters.cors_headers import CorsHeadersFilter
@@ -22,11 +25,16 @@ from anygate.envoy.filters.decompression import DecompressionFilter
 from anygate.envoy.filters.ext_auth import ExtAuthFilter
 from anygate.envoy.filters.faults import FaultFilter
 from anygate.envoy.filters.filter import ChainEntry, HttpFilter, Scope
+from anygate.envoy.filters.forward_auth import ForwardAuthFilter
 from anygate.envoy.filters.global_rate_limit import GlobalRateLimitFilter
+from anygate.envoy.filters.handover import HandoverFilter
 from anygate.envoy.filters.health_check import HealthCheck
+from anygate.envoy.filters.hidden_headers import HiddenHeadersFilter
+from anygate.envoy.filters.introspection import IntrospectionFilter
 from anygate.envoy.filters.jwt import JwtFilter
 from anygate.envoy.filters.limit_body import LimitBodyFilter
 from anygate.envoy.filters.local_rate_limit import LocalRateLimitFilter
+from anygate.envoy.filters.login import LoginFilter
 from anygate.envoy.filters.mcp import McpChallengeFilter, McpReadingFilter
 from anygate.envoy.filters.model_reading import ModelReadingFilter
 from anygate.envoy.filters.oidc import OidcFilter
@@ -64,6 +72,10 @@ ORDER = (
         "which policies hold for an AI request depends on its model, so the model is read before any of them",
     ),
     Row(
+        BodyReadingFilter(),
+        "which rule takes a request may depend on its body, and all that guards it on the rule",
+    ),
+    Row(
         CorsFilter(),
         "preflights carry no credentials; refusals of all later filters get the headers to be readable",
     ),
@@ -72,6 +84,7 @@ ORDER = (
     Row(BufferFilter(), "before every filter that may wait: what of a body arrives meanwhile is past the limit"),
     Row(FaultFilter(), "an aborted request should cost nothing more, and browsers should see it as it is"),
     Row(AdmissionFilter(), "who may not even ask is not asked for a name, and not sent to log in"),
+    Row(ChecksFilter(), "what others check of a caller may overrule the name that is found here"),
     Row(
         ApiKeyFilter(),
         "who is calling comes before all else, and the checks that need no other service come first",
@@ -81,15 +94,23 @@ ORDER = (
         OidcFilter(),
         "before tokens: a login puts its token on the request, which the token check then checks",
     ),
+    Row(LoginFilter(), "reads what the login has decrypted, and takes it off before others see it"),
     Row(
         JwtFilter(),
         "the first check that may have to wait; its claims become headers and metadata for later filters",
     ),
+    Row(IntrospectionFilter(), "the provider is asked only by requests that a token check of our own let through"),
     Row(CallerFilter(), "says who it is once that is known, for the service that is asked, rules and limits"),
+    Row(HandoverFilter(), "whose rule it is depends on who it is; all that follows is a matter of that rule"),
     Row(ExtAuthFilter(), "a call to another service only for requests that every check of our own let through"),
+    Row(ForwardAuthFilter(), "as the other, by a script"),
     Row(
         AuthorizationFilter(),
         "what a caller may do needs who it is: claims, and headers that a service added",
+    ),
+    Row(
+        CacheFilter("memory"),
+        "gives kept answers only to callers who may ask, and what it gives uses up no limit",
     ),
     Row(PromptsFilter(), "only callers who may ask are read, and a refused prompt uses up no limit"),
     Row(BreakerFilter(), "refuses before a limit is used up, and sees how the backend itself answers"),
@@ -102,6 +123,7 @@ ORDER = (
         GlobalRateLimitFilter(),
         "a call to the service only for what the limits of this Envoy let through",
     ),
+    Row(CacheFilter("disk"), "as near to the backend as APISIX has it: what it gives counts as asked"),
     Row(WasmFilter(), "code of users, only for requests that every check of our own let through"),
     Row(RequestLineFilter(), "only the backend sees the new line; filters before it look at what the client sent"),
     Row(SessionAgeFilter(), "takes a session that has ended from its request, and sees which one an answer begins"),
@@ -112,6 +134,7 @@ ORDER = (
     Row(McpReadingFilter(), "tells logs about requests that are sent on; it reads their bodies"),
     Row(UsageFilter(), "sees answers first, as the backend gave them, and none that another filter gives"),
     Row(StreamStartFilter(), "sees the events of answers as the backend sent them, beside the count of usage"),
+    Row(HiddenHeadersFilter(), "late, so that no other filter sees our secrets on their way to the backend"),
     Row(CredentialFilter(), "last, so that our own credential is seen by no other filter"),
 )
 """The table. The router, which ends every chain, is added by the builder of the chain."""

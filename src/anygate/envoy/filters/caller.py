@@ -13,7 +13,7 @@ from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
 from anygate.envoy.refusal import CannotBuild
 from anygate.model.listener import Server
 from anygate.model.route import HttpRule
-from anygate.model.security import Caller, Security
+from anygate.model.security import Caller, Oidc, Security
 
 NAME = "anygate/caller"
 ID_HEADER = "x-anygate-id-token"
@@ -21,6 +21,10 @@ ID_HEADER = "x-anygate-id-token"
 
 _MUTATION = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 _CLAIMS = f"request.headers['{ID_HEADER}'].split('.')[1].replace('-', '+').replace('_', '/')"
+_WRITTEN = "request.headers['authorization']"
+_BARE = f"{_WRITTEN}.matches('^[Bb]earer [^ ,]+$') ? {_WRITTEN}.substring(7) : ''"
+"""The one token of a request; nothing where there is more, of which a check may have looked at another part."""
+
 _PADDING = f"size({_CLAIMS}) % 4 == 2 ? '==' : size({_CLAIMS}) % 4 == 3 ? '=' : ''"
 
 
@@ -45,21 +49,31 @@ class CallerFilter:
             return {}
         if security.caller and scope.server and security.caller.header not in scope.server.http.caller_headers:
             raise CannotBuild(security.caller.origin, f"clients could send {security.caller.header} themselves")
-        if security.oidc and security.oidc.id_claims_header and scope.server and not scope.server.http.caller_headers:
-            raise CannotBuild(security.oidc.origin, f"clients could send {ID_HEADER} themselves")
+        told = security.userinfo_header or (security.oidc and tells_tokens(security.oidc))
+        if told and scope.server and not scope.server.http.caller_headers:
+            raise CannotBuild(security.origin, "clients could tell themselves who they are")
         changes = [*_name_caller(security), *_pass_tokens(security)]
         mutations = {"request_mutations": changes, "formatters": [_cel()]}
         return {NAME: build(f"{_MUTATION}PerRoute", mutations=mutations)}
 
 
+def tells_tokens(oidc: Oidc) -> bool:
+    """Whether backends get more of a login than its access token, for which the ID token has to be at hand."""
+    return bool(oidc.id_claims_header or oidc.id_token_header or oidc.userinfo_endpoint)
+
+
 def _tells(security: Security) -> bool:
-    return bool(security.caller or security.access_token_header or (security.oidc and security.oidc.id_claims_header))
+    named = security.caller or security.access_token_header or security.userinfo_header
+    return bool(named or (security.oidc and tells_tokens(security.oidc)))
 
 
 def _name_caller(security: Security) -> Iterator[dict[str, Any]]:
     caller = security.caller
     if caller is None:
         return
+    if security.checks and (caller.users or caller.tokens):
+        # The name that a check has found is not that of the credential that is looked at here.
+        yield {"remove": caller.header}
     if caller.users:
         if not (security.basic and security.basic.forward_header):
             raise CannotBuild(caller.origin, "nothing tells which user it is that has to be named")
@@ -86,12 +100,23 @@ def _pass_tokens(security: Security) -> Iterator[dict[str, Any]]:
     """Put tokens where they are wanted; what a client sent there is taken off in any case."""
     if security.access_token_header:
         yield {"remove": security.access_token_header}
-        yield _set(security.access_token_header, "%CEL(request.headers['authorization'].replace('Bearer ', '', 1))%")
-    claims = security.oidc.id_claims_header if security.oidc else ""
-    if claims:
-        yield {"remove": claims}
-        yield _set(claims, f"%CEL({_CLAIMS})%%CEL({_PADDING})%")
-        yield {"remove": ID_HEADER}
+        yield _set(security.access_token_header, f"%CEL({_BARE})%")
+    if security.userinfo_header:
+        # Envoy writes the claims of tokens in the base64 of URLs.
+        found = f"request.headers[{quote(tokens.USERINFO_HEADER)}].replace('-', '+').replace('_', '/')"
+        yield {"remove": security.userinfo_header}
+        yield _set(security.userinfo_header, f"%CEL({found})%")
+        yield {"remove": tokens.USERINFO_HEADER}
+    oidc = security.oidc
+    if oidc is None or not tells_tokens(oidc):
+        return
+    if oidc.id_claims_header:
+        yield {"remove": oidc.id_claims_header}
+        yield _set(oidc.id_claims_header, f"%CEL({_CLAIMS})%%CEL({_PADDING})%")
+    if oidc.id_token_header:
+        yield {"remove": oidc.id_token_header}
+        yield _set(oidc.id_token_header, f"%CEL(request.headers[{quote(ID_HEADER)}])%")
+    yield {"remove": ID_HEADER}
 
 
 def _set(header: str, value: str) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from anygate.model.security import Jwt, JwtProvider, Security
 NAME = "envoy.filters.http.jwt_authn"
 """Also the namespace under which Envoy publishes the claims of a token, whatever the entry is called."""
 
+USERINFO_HEADER = "x-anygate-userinfo"
+"""Where the claims of a token are left for the filter that tells backends of callers, which takes them off again."""
+
 _CACHE = timedelta(minutes=5)
 _FETCH_TIMEOUT = timedelta(seconds=10)
 _SCOPE_CLAIMS = ("scope", "scp")
@@ -27,8 +30,8 @@ class JwtFilter:
 
     Claims are published under the provider's own name, where authorization reads them.
 
-    Logins and services that are asked have entries of their own, which a chain from before them lacks. A route with one
-    names it in its requirement, without asking for a token, so that such a chain refuses its requests.
+    Logins, checks and services that are asked have entries of their own, which a chain from before them lacks. A route
+    with one names it in its requirement, without asking for a token, so that such a chain refuses its requests.
     Tried on Envoy 1.40: an empty requirement lets every request pass, whatever token it brings.
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/jwt_authn_filter
     """
@@ -50,7 +53,8 @@ class JwtFilter:
             if requirements.setdefault(name, requirement) != requirement:
                 raise CannotBuild((jwt or rule).origin, f"two different settings share the name {name}")
             if jwt:
-                providers.update((provider_name(jwt, one), build_provider(one)) for one in jwt.providers)
+                header = USERINFO_HEADER if rule.security and rule.security.userinfo_header else ""
+                providers.update((provider_name(jwt, one), build_provider(one, header)) for one in jwt.providers)
         config = build(
             "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
             providers=providers,
@@ -78,7 +82,10 @@ def requirement_name(security: Security | None) -> str:
     parts = (
         label(security.jwt.origin) if security.jwt else "",
         f"login {security.oidc.name}" if security.oidc else "",
+        f"tokens {label(security.introspection.origin)}" if security.introspection else "",
         f"service {label(security.ext_auth.origin)}" if security.ext_auth else "",
+        f"forward {label(security.forward_auth.origin)}" if security.forward_auth else "",
+        "checks" if security.checks else "",
     )
     return ", ".join(part for part in parts if part)
 
@@ -88,7 +95,7 @@ def provider_name(jwt: Jwt, provider: JwtProvider) -> str:
     return f"{label(jwt.origin)}/{provider.name}"
 
 
-def build_provider(provider: JwtProvider) -> Any:
+def build_provider(provider: JwtProvider, claims_header: str = "") -> Any:
     """Return the `JwtProvider`. The token stays on the request for the backend to read, unless it is not to see it."""
     return build(
         "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider",
@@ -103,6 +110,8 @@ def build_provider(provider: JwtProvider) -> Any:
         normalize_payload_in_metadata={"space_delimited_claims": _SCOPE_CLAIMS},
         claim_to_headers=[{"header_name": header, "claim_name": claim} for claim, header in provider.claim_to_headers],
         clear_route_cache=provider.recompute_route or None,
+        forward_payload_header=claims_header or None,
+        pad_forward_payload_header=bool(claims_header) or None,
         clock_skew_seconds=None if provider.clock_skew is None else int(provider.clock_skew.total_seconds()),
         **_keys(provider),
     )

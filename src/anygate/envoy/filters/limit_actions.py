@@ -15,7 +15,7 @@ from anygate.model.limits import LimitRule, LimitSelector
 from anygate.model.match import ValueMatch
 from anygate.model.origin import Origin
 from anygate.model.security import Security
-from anygate.model.text import Text, Variable
+from anygate.model.text import SecretValue, Text, Variable
 
 _YES = "yes"
 PART = "part"
@@ -125,15 +125,15 @@ def _metadata(namespace: str, *path: str) -> Action:
 
 def _text(text: Text, origin: Origin) -> list[Action]:
     """Return an entry for each part of a text that a request has, and one for its client, if it has none of them."""
-    actions = [
-        _part(part, origin) if isinstance(part, Variable) else generic("text", part) for part in text.parts if part
-    ]
+    actions = [generic("text", part) if isinstance(part, str) else _part(part, origin) for part in text.parts if part]
     if text.variables:
         actions.append({"masked_remote_address": {"v4_prefix_mask_len": uint32(32), "v6_prefix_mask_len": uint32(128)}})
     return actions
 
 
-def _part(variable: Variable, origin: Origin) -> Action:
+def _part(variable: Variable | SecretValue, origin: Origin) -> Action:
+    if isinstance(variable, SecretValue):
+        raise CannotBuild(origin, "Envoy cannot count requests apart by a secret")
     name = variable.name if variable.kind == "header" else _HEADERS.get(variable.kind)
     if name:
         return _header(PART, name)

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from anygate.envoy.api import bool_value, build
-from anygate.envoy.filters.caller import ID_HEADER
+from anygate.envoy.filters.caller import ID_HEADER, tells_tokens
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable, only
 from anygate.envoy.filters.matches import HEADER, STRING, exact_path
 from anygate.envoy.filters.secrets import fetch_secret
@@ -72,7 +72,11 @@ def build_entry(oidc: Oidc) -> ChainEntry:
     """Return the entry. Secrets come over SDS; tokens in cookies are encrypted unless told otherwise."""
     config = build(
         "envoy.extensions.filters.http.oauth2.v3.OAuth2Config",
-        token_endpoint={"uri": oidc.token_endpoint, "cluster": oidc.token_backend, "timeout": _TOKEN_TIMEOUT},
+        token_endpoint={
+            "uri": oidc.token_endpoint,
+            "cluster": oidc.token_backend,
+            "timeout": oidc.timeout or _TOKEN_TIMEOUT,
+        },
         retry_policy={},
         authorization_endpoint=oidc.authorization_endpoint,
         end_session_endpoint=oidc.end_session_endpoint or None,
@@ -88,7 +92,7 @@ def build_entry(oidc: Oidc) -> ChainEntry:
         redirect_path_matcher=exact_path(oidc.redirect_path),
         signout_path=exact_path(oidc.logout_path),
         forward_bearer_token=oidc.forward_access_token or None,
-        forward_id_token={"header": ID_HEADER} if oidc.id_claims_header else None,
+        forward_id_token={"header": ID_HEADER} if tells_tokens(oidc) else None,
         pass_through_matcher=[_bearer()] if oidc.pass_through_auth_header else None,
         deny_redirect_matcher=[
             *(build_header_match(match, oidc.origin) for match in oidc.deny_redirect),
@@ -98,7 +102,7 @@ def build_entry(oidc: Oidc) -> ChainEntry:
         auth_scopes=scopes(oidc),
         resources=oidc.resources,
         # Every OpenID provider has to take the client's secret this way (OpenID Connect Core, section 9).
-        auth_type="BASIC_AUTH",
+        auth_type="URL_ENCODED_BODY" if oidc.secret_in_body else "BASIC_AUTH",
         use_refresh_token=bool_value(oidc.refresh_token),
         default_expires_in=oidc.default_token_ttl,
         default_refresh_token_expires_in=oidc.default_refresh_token_ttl,

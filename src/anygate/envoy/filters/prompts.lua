@@ -3,27 +3,6 @@
 
 local DEEPEST = 16
 
--- Calls `visit(first, last)` with each element of the array at `at`. Returns its closing bracket and whether it has
--- any element; nothing when this is no array.
-local function elements(text, at, visit)
-  if byte(text, at) ~= OPEN_BRACKET then return nil end
-  local from, any = at + 1, false
-  while true do
-    local mark = find(text, "[^ \t\r\n]", from)
-    if not mark then return nil end
-    if byte(text, mark) == CLOSE_BRACKET and not any then return mark, any end
-    local last = value_end(text, mark)
-    if not last then return nil end
-    any = true
-    visit(mark, last)
-    mark = find(text, "[^ \t\r\n]", last + 1)
-    if not mark then return nil end
-    if byte(text, mark) == CLOSE_BRACKET then return mark, any end
-    if byte(text, mark) ~= COMMA then return nil end
-    from = mark + 1
-  end
-end
-
 -- The members of the body by name, each where it begins and ends, its closing brace, and whether it has any. Nothing
 -- when the body is no object, or has one of the members that matter here twice: parsers differ in which one they take.
 local ONCE = { messages = true, prompt = true, input = true, instructions = true, system = true, template_name = true }

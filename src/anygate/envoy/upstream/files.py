@@ -1,14 +1,21 @@
-"""Files with keys, which Envoy takes from nowhere else without showing them: those of AWS, and secret key sets."""
+"""Files with keys, which Envoy takes from nowhere else without showing them: those of AWS, and secret key sets.
+
+The orders of our own checks stand beside them, which Envoy only names.
+"""
 
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
+from anygate.envoy.check_orders import order_file_name, without_places, write_order
+from anygate.envoy.filters.filter import Scope
 from anygate.envoy.names import key_set_file_name, keys_file_name
+from anygate.envoy.refusal import CannotBuild
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.inference import AwsCredential
-from anygate.model.root import Model
+from anygate.model.root import Model, list_rules
 from anygate.model.tls import Opaque, Secret
 
 PENDING = "anygate-pending"
@@ -48,6 +55,9 @@ def list_credential_files(model: Model) -> tuple[CredentialFile, ...]:
         if isinstance(held, Opaque):
             name = key_set_file_name(secret)
             found[name] = CredentialFile(name, held.value)
+    for order in _orders(model, secrets):
+        name = order_file_name(order)
+        found[name] = CredentialFile(name, Sensitive(order))
     return tuple(found[name] for name in sorted(found))
 
 
@@ -58,6 +68,15 @@ def _key_sets(model: Model) -> Iterator[str]:
         for rule in (rule for route in server.routes for rule in route.rules):
             jwt = rule.security.jwt if rule.security else None
             yield from (one.jwks_secret for one in (jwt.providers if jwt else ()) if one.jwks_secret)
+
+
+def _orders(model: Model, secrets: Mapping[str, Secret]) -> Iterator[bytes]:
+    """What our own service checks; the rule of an order whose secret is missing is left out by its filter."""
+    scope = Scope(secrets=secrets)
+    asked = (rule.security.checks for rule in list_rules(model) if rule.security and rule.security.checks)
+    for checks in set(map(without_places, asked)):
+        with suppress(CannotBuild):
+            yield write_order(checks, scope.reveal)
 
 
 def _file(name: str, credential: AwsCredential, secrets: Mapping[str, Secret]) -> CredentialFile:

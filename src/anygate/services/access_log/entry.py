@@ -6,7 +6,7 @@ Reference: envoy/data/accesslog/v3/accesslog.proto and envoy/data/ai/v3/token_us
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from anygate.envoy.names import COUNTS, MODEL_KEY, MODEL_NAMESPACE, STARTED, USA
 from anygate.services.access_log.costs import reckon_costs
 from anygate.services.access_log.estimate import estimate_input, estimate_output, is_counted
 from anygate.services.access_log.excerpt import log_message, usage_message
+from anygate.services.access_log.metered import MeteredRequest, read_metered
 from anygate.store.row import Outcome, UsageRow
 
 _STRING = "google.protobuf.StringValue"
@@ -43,10 +44,18 @@ class BackendFacts(msgspec.Struct, frozen=True):
     model: str = ""
 
 
-def read_message(raw: bytes) -> Iterator[UsageRow]:
-    """The rows of one message of the stream; raises DecodeError for what is no such message."""
+class Logged(NamedTuple):
+    """What one entry is about: a request for a model, one that is counted for an exporter, or both."""
+
+    row: UsageRow | None
+    metered: MeteredRequest | None
+
+
+def read_message(raw: bytes) -> Iterator[Logged]:
+    """The entries of one message of the stream; raises DecodeError for what is no such message."""
     for entry in log_message().FromString(raw).http_logs.log_entry:
-        yield read_entry(entry)
+        asked = MODEL_NAMESPACE in entry.common_properties.metadata.filter_metadata
+        yield Logged(read_entry(entry) if asked else None, read_metered(entry))
 
 
 def read_entry(entry: Any) -> UsageRow:

@@ -24,6 +24,8 @@ _READ: Mapping[str, frozenset[str]] = {
         {
             *("start_time", "time_to_first_upstream_rx_byte", "duration", "response_flags"),
             *("upstream_cluster", "upstream_request_attempt_count", "route_name", "stream_id"),
+            *("time_to_first_upstream_tx_byte", "time_to_last_upstream_rx_byte"),
+            *("downstream_wire_bytes_received", "downstream_wire_bytes_sent"),
             *("metadata", "custom_tags", "filter_state_objects"),
         }
     ),

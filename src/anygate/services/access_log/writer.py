@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from anygate.errors import EnvironmentProblem
-from anygate.services.access_log.entry import read_message
+from anygate.services.access_log.entry import Logged, read_message
 from anygate.store.row import UsageRow
 from anygate.store.usage import UsageStore
 
@@ -25,14 +25,14 @@ _END = 5.0
 class UsageWriter:
     """Takes messages without ever waiting, and writes their rows; what does not fit is dropped and counted.
 
-    `on_row` hears of each row, in the writer's thread. Rows older than `retention` are deleted.
+    `on_entry` hears of each entry, in the writer's thread. Rows older than `retention` are deleted.
     """
 
     def __init__(
         self,
         store: UsageStore | None,
         *,
-        on_row: Callable[[UsageRow], None] | None = None,
+        on_entry: Callable[[Logged], None] | None = None,
         retention: timedelta | None = None,
         most_bytes: int = _MOST_BYTES,
         say: Callable[[str], None] | None = None,
@@ -41,7 +41,7 @@ class UsageWriter:
         self.dropped_messages = 0
         self.dropped_rows = 0
         self._store = store
-        self._on_row = on_row
+        self._on_entry = on_entry
         self._retention = retention
         self._most_bytes = most_bytes
         self._say = say or _say
@@ -100,10 +100,11 @@ class UsageWriter:
 
     def _read(self, raw: bytes) -> None:
         try:
-            rows = list(read_message(raw))
-            if self._on_row is not None:
-                for row in rows:
-                    self._on_row(row)
+            entries = list(read_message(raw))
+            if self._on_entry is not None:
+                for entry in entries:
+                    self._on_entry(entry)
+            rows = [entry.row for entry in entries if entry.row is not None]
         except Exception as problem:  # whatever is wrong with one message, the next ones have to be accounted for
             self.dropped_messages += 1
             self._say(f"usage: a message of the access log cannot be read: {type(problem).__name__}: {problem}")

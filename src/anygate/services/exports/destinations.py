@@ -1,13 +1,11 @@
-"""The file that says who is told of which provider's requests.
+"""The file that says who is told of which provider's requests."""
 
-It holds keys, so it is for the eyes of its user alone: arguments and environments can be read by others.
-"""
-
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+
+from anygate.services.private_file import store_private
 
 
 class OtelDestination(msgspec.Struct, frozen=True):
@@ -36,12 +34,8 @@ class Destinations(msgspec.Struct, frozen=True):
 
 
 def store_destinations(path: Path, found: Mapping[str, Destinations]) -> None:
-    """Put a file in the place of the last one at once, so that nobody ever reads half of it."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(found))
-    fresh.replace(path)
+    """Replace the file."""
+    store_private(path, found)
 
 
 class DestinationsFile:

@@ -1,7 +1,6 @@
 """`envoy.service.ext_proc.v3.ExternalProcessor`: calls the plugins that an order names."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from anygate.envoy.api import message
+from anygate.services.complaints import Complaints
 from anygate.services.wasm.engine import Plugins
 from anygate.services.wasm.exchange import Exchange
 from anygate.wasm.order import ORDER_KEY, read_order
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
 _REQUEST = "envoy.service.ext_proc.v3.ProcessingRequest"
 _THREADS = 16
-_MOST_TOLD = 100
 
 
 class SandboxService:
@@ -32,7 +31,7 @@ class SandboxService:
         self._plugins = Plugins(folder)
         self._threads = ThreadPoolExecutor(_THREADS, "wasm")
         self._request = message(_REQUEST)
-        self._told: dict[tuple[str, str], int] = {}
+        self._complaints = Complaints()
 
     def methods(self) -> "Mapping[str, grpc.RpcMethodHandler]":
         """Return the one method."""
@@ -62,8 +61,4 @@ class SandboxService:
             yield await loop.run_in_executor(self._threads, exchange.take, part)
 
     def _tell(self, plugin: str, reason: str) -> None:
-        """Say that a plugin failed: the first time, and then every hundredth."""
-        key = plugin, reason
-        self._told[key] = self._told.get(key, 0) + 1
-        if self._told[key] % _MOST_TOLD == 1:
-            print(f"warning: plugin {plugin} failed in {reason}", file=sys.stderr, flush=True)
+        self._complaints.tell(f"plugin {plugin} failed in {reason}")

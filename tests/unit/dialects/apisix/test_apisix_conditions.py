@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anygate.dialects.apisix.expressions import Asked, Conditions, read_asked
+from anygate.dialects.apisix.expressions import Asked, Conditions, Unread, read_asked
 from anygate.dialects.apisix.matches import read_path
 from anygate.dialects.apisix.numbers import Comparison, compare_pattern
-from anygate.dialects.apisix.pcre import refuse_pattern, search_path_pattern, search_pattern
+from anygate.dialects.apisix.pcre import leading_pattern, refuse_pattern, search_path_pattern, search_pattern
 from anygate.dialects.apisix.vars import read_alternatives, read_vars
-from anygate.model.match import PathMatch, ValueMatch
+from anygate.model.match import HttpMatch, PathMatch, ValueMatch
+from anygate.model.origin import Origin
 from anygate.model.re2 import problem_of
 
 MEANINGS: dict[Comparison, Callable[[float, float], bool]] = {
@@ -96,8 +97,58 @@ def test_variables_are_parts_of_a_request() -> None:
     beta = ValueMatch(name="x-user", value="beta")
     assert read_asked(Asked("http_X_User", "Equal", ("beta",))) == Conditions(headers=(beta,))
     assert read_asked(Asked("remote_addr", "In", ("10.0.0.1",))) == Conditions(source_cidrs=("10.0.0.1",))
-    for variable in ("post_arg.model", "balancer_ip", "consumer_name"):
-        assert isinstance(read_asked(Asked(variable, "Equal", ("a",))), str)
+    for variable in ("post_arg.", "post_arg.a..b", "post_arg.a[x]", "balancer_ip", "consumer_name"):
+        assert isinstance(read_asked(Asked(variable, "Equal", ("a",))), Unread)
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("post_arg.model", "model"), ("post_arg.a.b[0].c[*]", "a.b[0].c[*]"), ("post_arg_model", "form:model")],
+)
+def test_bodies_are_asked_by_paths(variable: str, name: str) -> None:
+    found = read_asked(Asked(variable, "NotIn", ("a", "b")))
+    assert found == Conditions(body=(ValueMatch(name=name, kind="regex", value="a|b", invert=True),))
+
+
+def test_lists_in_bodies_have_elements() -> None:
+    named, found = ValueMatch(name="tags[*]", value="x"), ValueMatch(name="a[*].b", value="x")
+    assert read_vars([["post_arg.tags", "has", "x"], ["post_arg.a[*].b", "has", "x"]]) == Conditions(
+        body=(named, found)
+    )
+    assert isinstance(read_vars([["arg_a", "has", "x"]]), Unread)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wider"),
+    [
+        ("^/api/(?!v1)", "^/api/"),
+        ("/ab*(?!v1)", "/a"),
+        ("/ab+(?=c)", "/ab"),
+        ("a(?!b)|c", ""),
+        (".a(?!b)", ""),
+        ("(?<!a)b", ""),
+    ],
+)
+def test_what_perl_alone_finds_begins_with_a_text(pattern: str, wider: str) -> None:
+    assert leading_pattern(pattern) == wider
+    found = read_asked(Asked("http_a", "RegexMatch", (pattern,)))
+    expected = Conditions(headers=(ValueMatch(name="a", kind="regex", value=search_pattern(wider)),))
+    assert isinstance(found, Unread)
+    assert found.rest == ((expected,) if wider else (Conditions(),))
+    assert isinstance(negative := read_asked(Asked("http_a", "RegexNotMatch", (pattern,))), Unread)
+    assert negative.rest == (Conditions(),)
+
+
+def test_what_can_be_read_of_conditions_is_left_of_them() -> None:
+    one, other = (
+        Conditions(query=(ValueMatch(name="a", value="1"),)),
+        Conditions(query=(ValueMatch(name="b", value="2"),)),
+    )
+    lost, kept = ["balancer_ip", "==", "1"], ["arg_a", "==", "1"]
+    assert read_vars([lost, kept]) == Unread("nothing tells the variable balancer_ip when a request is routed", (one,))
+    found = read_alternatives([[kept, lost], [["arg_b", "==", "2"]]])
+    assert isinstance(found, Unread)
+    assert found.rest == (one, other)
 
 
 def test_vars_say_the_same_in_other_words() -> None:
@@ -113,4 +164,19 @@ def test_vars_say_the_same_in_other_words() -> None:
     "written", ["a", [["arg_a", "=", "1"]], [["arg_a"]], [["arg_a", "!", ">", 1]], [["arg_a", "==", {}]]]
 )
 def test_vars_that_are_none_are_told(written: object) -> None:
-    assert isinstance(read_vars(written), str)
+    assert isinstance(read_vars(written), Unread)
+
+
+@pytest.mark.parametrize(
+    ("route", "plugin", "left"),
+    [
+        (("10.0.0.0/8",), (), ("10.0.0.0/8",)),
+        ((), ("10.1.0.0/16",), ("10.1.0.0/16",)),
+        (("10.0.0.0/8", "192.0.2.0/24"), ("10.1.0.0/16",), ("10.1.0.0/16",)),
+        (("10.1.0.0/16",), ("10.0.0.0/8",), ("10.1.0.0/16",)),
+        (("10.0.0.0/8",), ("192.0.2.0/24",), ("0.0.0.0/32",)),
+    ],
+)
+def test_conditions_never_widen_where_connections_may_come_from(route, plugin, left):
+    match = HttpMatch(origin=Origin("ApisixRoute", "x", "y"), source_cidrs=route)
+    assert Conditions(source_cidrs=plugin).narrow(match).source_cidrs == left

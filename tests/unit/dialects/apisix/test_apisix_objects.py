@@ -180,20 +180,3 @@ def test_a_rule_that_cannot_be_asked_for_leaves_the_others_of_its_object() -> No
     conditions: Any = outcome.status["conditions"]
     assert [one["type"] for one in conditions] == ["Accepted", "PartiallyInvalid"]
     assert isinstance(items(result)[0].action, Forward)
-
-
-def test_a_consumer_whose_plugin_would_keep_requests_out_is_not_let_in() -> None:
-    consumer = """
-    apiVersion: apisix.apache.org/v2
-    kind: ApisixConsumer
-    metadata: {name: me}
-    spec:
-      authParameter: {keyAuth: {value: {key: the-key}}}
-      plugins: [{name: %s, config: %s}]
-    """
-    kept = compiled(consumer % ("limit-count", "{count: 1, time_window: 60}"), route(""))
-    lost = compiled(consumer % ("ip-restriction", "{whitelist: [10.0.0.0/8]}"), route(""))
-    verdicts = [
-        one.verdict for made in (kept, lost) for ref, one in made.outcomes.items() if ref.kind == "ApisixConsumer"
-    ]
-    assert verdicts == [Verdict.ACCEPTED, Verdict.REFUSED]

@@ -46,6 +46,7 @@ from anygate.model.security import (
     Cors,
     CorsHeaders,
     ExtAuth,
+    Introspection,
     Jwt,
     JwtProvider,
     Oidc,
@@ -56,7 +57,7 @@ from anygate.model.tls import Opaque
 
 JWKS = '{"keys":[{"kty":"oct","k":"AAAA","alg":"HS256"}]}'
 SECRETS = opaque(users=f"ann:{PASSWORD}", keys='{"ann":"key-one"}', client="client-secret", hmac="hmac-secret")
-SCOPE = Scope(server("https"), SECRETS)
+SCOPE = Scope(server("https", caller_headers=("x-caller",)), SECRETS)
 
 
 def login(**fields: Any) -> Oidc:
@@ -73,6 +74,11 @@ def login(**fields: Any) -> Oidc:
         **fields,
     }
     return Oidc(**settings)
+
+
+def lookup(**fields: Any) -> Introspection:
+    settings = {"endpoint": "https://idp.example/introspect", "backend": "idp", "credential": "client", **fields}
+    return Introspection(origin=origin("n"), **settings)
 
 
 def provider(name: str = "one", **fields: Any) -> JwtProvider:
@@ -169,7 +175,21 @@ def everything() -> HttpRule:
                 deny_redirect=(ValueMatch(name="x-ajax", kind="present"),),
                 pass_through_auth_header=True,
                 disable_token_encryption=True,
+                id_token_header="x-raw",
+                hides_cookies=True,
+                userinfo_endpoint="https://idp.example/me",
+                userinfo_backend="idp",
+                secret_in_body=True,
+                timeout=timedelta(seconds=2),
             ),
+            introspection=lookup(
+                headers=("X-Tenant",),
+                longest=timedelta(seconds=5),
+                scopes=("read",),
+                audience="web",
+                audience_required=True,
+            ),
+            userinfo_header="x-user",
             ext_auth=ExtAuth(
                 origin=origin("x"),
                 protocol="http",
@@ -265,7 +285,7 @@ def test_envoy_takes_a_rule_with_everything() -> None:
     config = bootstrap(
         {"/": everything(), "/other": rule("other")},
         {"echo": [1], "idp": [1]},
-        at=server("https", health_check_path="/healthz"),
+        at=server("https", health_check_path="/healthz", caller_headers=("x-caller",)),
         secrets=SECRETS,
     )
     assert validate(config) == ""
@@ -327,24 +347,32 @@ def test_the_order_and_its_reasons() -> None:
         "AnswersFilter",
         "DecompressionFilter",
         "ModelReadingFilter",
+        "BodyReadingFilter",
         "CorsFilter",
         "CorsHeadersFilter",
         "McpChallengeFilter",
         "BufferFilter",
         "FaultFilter",
         "AdmissionFilter",
+        "ChecksFilter",
         "ApiKeyFilter",
         "BasicAuthFilter",
         "OidcFilter",
+        "LoginFilter",
         "JwtFilter",
+        "IntrospectionFilter",
         "CallerFilter",
+        "HandoverFilter",
         "ExtAuthFilter",
+        "ForwardAuthFilter",
         "AuthorizationFilter",
+        "CacheFilter",
         "PromptsFilter",
         "BreakerFilter",
         "LocalRateLimitFilter",
         "LimitBodyFilter",
         "GlobalRateLimitFilter",
+        "CacheFilter",
         "WasmFilter",
         "RequestLineFilter",
         "SessionAgeFilter",
@@ -352,6 +380,7 @@ def test_the_order_and_its_reasons() -> None:
         "McpReadingFilter",
         "UsageFilter",
         "StreamStartFilter",
+        "HiddenHeadersFilter",
         "CredentialFilter",
     ]
     assert all(len(row.reason) > 20 for row in ORDER)
@@ -455,6 +484,8 @@ BEARER = Jwt(origin=origin("j"), providers=(provider(),))
             "would pass unchecked",
         ),
         (security(ext_auth=ExtAuth(origin=origin("x"), protocol="grpc", backend="")), "service to ask"),
+        (security(introspection=lookup(backend="")), "no URL of an endpoint"),
+        (security(introspection=lookup(endpoint="/introspect")), "no URL of an endpoint"),
     ],
 )
 def test_security_that_would_not_hold_is_refused(asked: Security, why: str) -> None:

@@ -53,7 +53,8 @@ class WolfValue(Node):
 
     server: str | None = None
     appid: str | None = None
-    header_prefix: str | None = Field(default=None, alias="header_prefix")
+    header_prefix: str | None = Field(default=None, alias="header_prefix", pattern=r"^[A-Za-z0-9_-]*$")
+    ssl_verify: bool | None = Field(default=None, alias="ssl_verify")
 
 
 class HmacValue(Node):

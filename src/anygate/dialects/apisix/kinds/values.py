@@ -36,6 +36,25 @@ Host = Annotated[str, AfterValidator(_read_host)]
 Network = Annotated[str, AfterValidator(_check_network)]
 
 
+def _check_address(value: str) -> str:
+    if not is_ip(value) and (value.startswith("*") or not _HOST.fullmatch(value)):
+        raise ValueError("expected an IP address or a lower-case host name")
+    return value
+
+
+def is_ip(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+PublicAddress = Annotated[str, AfterValidator(_check_address)]
+"""Where clients reach a gateway: an IP address or a host name."""
+
+
 def _check_path(value: str) -> str:
     if not value.startswith(("/", "*")) or any(char.isspace() for char in value):
         raise ValueError('expected a path that starts with "/"')

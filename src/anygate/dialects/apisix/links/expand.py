@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
+from typing import Any
 
 from anygate.diagnostics import DerivedFile, Report, SourceFile
 from anygate.dialects.apisix.links.generate import generate
@@ -25,7 +26,14 @@ def expand_stack(source: SourceFile, environment: Mapping[str, str], report: Rep
     if made is None or not made.objects:
         return None
     shown = replace(made.objects[0].entry.span.file, is_plan=True)
-    texts = [f"---\n{render_yaml(one.value)}" for one in made.objects]
+    texts = [f"---\n{render_yaml(_without_class(one.value))}" for one in made.objects]
     starts = tuple(accumulate(map(len, texts), initial=0))
     parts = tuple(replace(one.entry.span, file=shown) for one in made.objects)
     return DerivedFile(source.name, "".join(texts), starts=starts[:-1], parts=parts)
+
+
+def _without_class(value: dict[str, Any]) -> dict[str, Any]:
+    """An object for everybody who reads it: which APISIX of a cluster it is for is no matter here."""
+    metadata = {key: one for key, one in value["metadata"].items() if key != "annotations"}
+    spec = {key: one for key, one in value["spec"].items() if key != "ingressClassName"}
+    return {**value, "metadata": metadata, "spec": spec}

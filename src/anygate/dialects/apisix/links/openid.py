@@ -79,7 +79,7 @@ def _check_values(entry: Entry, config: Config, apisix: Apisix) -> None:
 
 def _list_missing(config: Config) -> list[str]:
     needed = ["client_id", "discovery"]
-    if not config["bearer_only"]:
+    if not (config["bearer_only"] and (config.get("use_jwks") or config.get("public_key"))):
         needed.append("client_secret")
     found = [key for key in needed if not config.get(key)]
     session = config.get("session")

@@ -67,7 +67,7 @@ def _refuse_shape(source: SourceFile, documents: list[Tree], report: Report) -> 
         report.add(SHAPE, "the stack file is empty", source.span(0, 0), hint=hint)
     elif len(documents) > 1:
         message = "expected one document, found a second one"
-        report.add(SHAPE, message, documents[1].span(), hint='a stack is one mapping; remove the "---"')
+        report.add(SHAPE, message, documents[1].span(), hint="a stack is one mapping; objects go to other files")
     else:
         message = f"expected a mapping, found {describe_type(documents[0].value)}"
         report.add(SHAPE, message, documents[0].span(), hint=hint)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from anygate.diagnostics import SourceFile, Span
+from anygate.diagnostics import FieldPath, SourceFile, Span
 from anygate.dialects.apisix.links.entry import Entry, is_placeholder
 from anygate.dialects.apisix.links.rules.attributes import INLINE_SECRET
 from anygate.dialects.apisix.links.rules.shape import ENVIRONMENT, INVALID_VALUE, MISSING_FIELD, WRONG_TYPE
@@ -15,7 +15,7 @@ _NAME = re.compile(_NAMES, re.IGNORECASE)
 # In a text that holds lines of its own, such as headers or the parameters of a plugin.
 _LINE = re.compile(rf"^[ \t-]*[\"']?{_NAMES}[\"']?:[ \t]*(?P<value>\S[^\n]*)$", re.IGNORECASE | re.MULTILINE)
 # In a text that is no YAML, or not yet.
-_UNPARSED = re.compile(rf"((?:{_NAMES})[\"']?[ \t]*:[ \t]*)(?P<value>[^\s,}}][^,}}\n]*)", re.IGNORECASE)
+_UNPARSED = re.compile(rf"(?P<name>{_NAMES})(?P<colon>[\"']?[ \t]*:[ \t]*)(?P<value>[^\s,}}][^,}}\n]*)", re.IGNORECASE)
 # Where a generated file holds one; the names of Kubernetes Secrets are none.
 _GENERATED = re.compile(
     rf"^(?P<head>[ +-]*(?:- )?[\"']?(?:key(?!: remote_addr$)|{_NAMES})[\"']?: )(?!(?:true|false)$)(?P<value>\S.*)$",
@@ -72,18 +72,26 @@ def read_credential(entry: Entry, environment: Mapping[str, str]) -> Credential 
 
 def mask_secrets(tree: Tree) -> SourceFile:
     """The file of a stack with its secrets as asterisks; every other character keeps its place."""
+    found = set()
+    for path, secret in _find_secrets(tree.value, ()):
+        parts = {part.strip() for part in secret.split("\n")} - {""}
+        written = tree.text(path)
+        # Where a secret is written with escapes, as JSON may have it, the whole value goes.
+        found |= parts if all(part in written for part in parts) else set(written.split("\n"))
     text = tree.file.text
-    for found in sorted(set(_find_secrets(tree.value, "")), key=len, reverse=True):
-        for part in found.split("\n"):
-            if part.strip():
-                text = text.replace(part.strip(), "*" * len(part.strip()))
+    for part in sorted(found, key=len, reverse=True):
+        text = text.replace(part, "*" * len(part))
     return SourceFile(tree.file.name, text)
 
 
 def mask_text(source: SourceFile) -> SourceFile:
     """The same for a text that could not be parsed: whatever follows the name of a secret on its line is masked."""
-    masked = _UNPARSED.sub(lambda found: found[1] + "*" * len(found["value"]), source.text)
-    return SourceFile(source.name, masked)
+
+    def mask(found: re.Match[str]) -> str:
+        is_none = found["name"].lower() in _NOT_SECRET
+        return found[0] if is_none else found["name"] + found["colon"] + "*" * len(found["value"])
+
+    return SourceFile(source.name, _UNPARSED.sub(mask, source.text))
 
 
 def redact_line(line: str) -> str:
@@ -99,22 +107,23 @@ def is_secret_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and name.lower() not in _NOT_SECRET
 
 
-def _find_secrets(value: object, key: str) -> Iterator[str]:
+def _find_secrets(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
+    key = next((step for step in reversed(path) if isinstance(step, str)), "")
     if isinstance(value, dict):
         # {secret: NAME} and {env: NAME} name a secret and are none.
         is_reference = bool(value) and set(value) <= set(_KEYS) and "session" not in key
         for name, child in value.items():
             if not is_reference:
-                yield from _find_secrets(child, name)
+                yield from _find_secrets(child, (*path, name))
     elif isinstance(value, list):
-        for child in value:
-            yield from _find_secrets(child, key)
+        for index, child in enumerate(value):
+            yield from _find_secrets(child, (*path, index))
     elif isinstance(value, str):
         if "\n" in value:
-            yield from (found["value"].strip("\"' ") for found in _LINE.finditer(value))
+            yield from ((path, found["value"].strip("\"' ")) for found in _LINE.finditer(value))
         elif _LINE.match(value):
-            yield _LINE.sub(r"\g<value>", value)
+            yield path, _LINE.sub(r"\g<value>", value)
         if is_secret_name(key):
-            yield value
+            yield path, value
     elif isinstance(value, int | float) and not isinstance(value, bool) and _NAME.fullmatch(key):
-        yield str(value)
+        yield path, str(value)

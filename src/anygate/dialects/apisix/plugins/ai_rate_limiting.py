@@ -161,7 +161,8 @@ def _build(config: AiRateLimitingConfig, wanted: _Wanted, cost: str, surrounding
         window="started",
         request_cost=0,
         response_cost=Expression(expression=cost),
-        answer=read_answer(config, wanted.headers if config.show_limit_quota_header else None),  # type: ignore[arg-type]
+        # Without a message clients are refused in the format that they speak.
+        answer=read_answer(config, wanted.headers if config.show_limit_quota_header else None, page=False),  # type: ignore[arg-type]
     )
     if not wanted.path:
         return limit

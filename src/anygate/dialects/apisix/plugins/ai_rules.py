@@ -7,21 +7,27 @@ from typing import NamedTuple
 
 import msgspec
 
+from anygate.dialects.apisix.expressions import Conditions
 from anygate.dialects.apisix.plugins.ai_instances import Exchange
 from anygate.dialects.apisix.plugins.ai_vendors import ENDPOINTS
 from anygate.dialects.apisix.plugins.changes import matches_of
+from anygate.dialects.apisix.plugins.splitting import narrow
 from anygate.dialects.inference_refusals import refuse
 from anygate.dialects.ways import Way, find_way
 from anygate.model.backend import Backend
 from anygate.model.edit import Respond, Rewrite
 from anygate.model.inference import Inference, ModelEndpoint
-from anygate.model.match import HttpMatch, PathMatch
+from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 from anygate.model.retry import Retry
 from anygate.model.route import BackendTarget, Forward, HttpRule, Timeouts
+from anygate.model.text import Text, Variable
+from anygate.model.wording import PLAIN_TEXT
 from anygate.providers.paths import ENDPOINT_PATHS
 
 _REFUSED = 400
 _UNKNOWN = "no matching AI protocol for the request"
+_NO_REQUEST = "it is no request of an AI API"
+_CONTENT_TYPE = Variable(kind="header", name="content-type")
 _NEVER = timedelta(0)
 _ANY = frozenset(path for paths in ENDPOINT_PATHS.values() for path in paths)
 
@@ -55,12 +61,26 @@ def split_rule(rule: HttpRule, shares: Sequence[Share], exchange: Exchange, retr
         upgrades=(),
         request_buffer=exchange.max_req_body_size or rule.request_buffer,
     )
+    yield _refuse_others(rule)
     for endpoint in ENDPOINTS:
         matches = tuple(_list_matches(rule, endpoint))
         if matches:
             yield _ask(plain, endpoint, matches, shares)
-    answer = Respond(origin=rule.origin, status=_REFUSED, body=_UNKNOWN, reason="it is no request of an AI API")
+    answer = Respond(origin=rule.origin, status=_REFUSED, body=_UNKNOWN, content_type=PLAIN_TEXT, reason=_NO_REQUEST)
     yield msgspec.structs.replace(rule, action=answer, rewrite=None, retry=None, hash_policies=(), mirrors=())
+
+
+def _refuse_others(rule: HttpRule) -> HttpRule:
+    """The answer to requests whose bodies are called something else than JSON."""
+    text = Text(parts=("unsupported content-type: ", _CONTENT_TYPE, ", only application/json is supported"))
+    answer = Respond(origin=rule.origin, status=_REFUSED, content_type=PLAIN_TEXT, reason=_NO_REQUEST, text=text)
+    wanted = Conditions(
+        headers=(
+            ValueMatch(name="content-type", kind="present"),
+            ValueMatch(name="content-type", kind="prefix", value="application/json", invert=True),
+        )
+    )
+    return narrow(rule, "content-type", [wanted], action=answer, rewrite=None, retry=None, hash_policies=(), mirrors=())
 
 
 def _ask(rule: HttpRule, endpoint: ModelEndpoint, matches: tuple[HttpMatch, ...], shares: Sequence[Share]) -> HttpRule:

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import Field
 
 from anygate.dialects.apisix.plugins.config import Config
+from anygate.dialects.apisix.plugins.nginx_pages import CONTENT_TYPE, render_page
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.dialects.apisix.plugins.values import Answerable, Scalar
 from anygate.dialects.apisix.plugins.variable_findings import VARIABLE
@@ -17,6 +18,7 @@ from anygate.manifests.sequences import NonEmpty
 from anygate.model.breaker import Breaker
 from anygate.model.route import Forward, HttpRule
 from anygate.model.text import Text
+from anygate.model.wording import PLAIN_TEXT
 
 Failing = Annotated[int, Field(ge=500, le=599)]
 Healthy = Annotated[int, Field(ge=200, le=499)]
@@ -47,7 +49,7 @@ class ApiBreakerConfig(Config):
     """What is answered while it is open, and for how long at most."""
 
     break_response_code: Answerable
-    break_response_body: str = ""
+    break_response_body: str | None = None
     break_response_headers: NonEmpty[BreakHeader] | None = None
     max_breaker_sec: int = Field(default=300, ge=3)
     unhealthy: UnhealthyConfig = Field(default_factory=UnhealthyConfig)
@@ -73,10 +75,16 @@ class ApiBreaker:
                 surroundings.note(VARIABLE, "no variables are known in this header, so they are empty", place)
                 value = "".join(part for part in value.parts if isinstance(part, str))
             headers.append((one.key, value))
+        code, body = config.break_response_code, config.break_response_body
+        if body is None:
+            # APISIX leaves its headers out, too.
+            body, headers = render_page(code), []
+        if not any(name.lower() == "content-type" for name, _ in headers):
+            headers.append(("Content-Type", PLAIN_TEXT if config.break_response_body is not None else CONTENT_TYPE))
         breaker = Breaker(
             origin=surroundings.origin,
-            status=config.break_response_code,
-            body=config.break_response_body,
+            status=code,
+            body=body,
             headers=tuple(headers),
             longest=timedelta(seconds=config.max_breaker_sec),
             failing=tuple(config.unhealthy.http_statuses),

@@ -3,7 +3,7 @@
 What cannot be had closes the rule if it guards it, and is left out otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,28 +11,54 @@ import msgspec
 from pydantic import ValidationError
 
 from anygate.dialects.apisix.certificates import find_secret
+from anygate.dialects.apisix.closing import CLOSED, close
 from anygate.dialects.apisix.context import Context, Fault
-from anygate.dialects.apisix.expressions import Conditions
-from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG, PLUGIN_SKIPPED, UNKNOWN_PLUGIN
+from anygate.dialects.apisix.expressions import Conditions, Unread
+from anygate.dialects.apisix.findings import (
+    CONSUMER_PLUGIN,
+    CONSUMER_PLUGIN_LATE,
+    NOT_HONOURED,
+    PLUGIN_CONFIG,
+    PLUGIN_SKIPPED,
+    UNKNOWN_PLUGIN,
+)
+from anygate.dialects.apisix.kinds.apisixconsumer import ApisixConsumer
 from anygate.dialects.apisix.nodes import Nodes
 from anygate.dialects.apisix.plugins.around import Around
 from anygate.dialects.apisix.plugins.consumer_limits import limit_consumer
+from anygate.dialects.apisix.plugins.consumer_rules import (
+    RECOGNISING,
+    Own,
+    begin,
+    finish,
+    fold_admission,
+    hand_over,
+    lay_over,
+    list_own,
+    list_untold,
+    mark_of,
+    of_use,
+    place_of,
+)
 from anygate.dialects.apisix.plugins.consumers import CHECKED_BY
 from anygate.dialects.apisix.plugins.entries import Entry
 from anygate.dialects.apisix.plugins.error_response import reword
-from anygate.dialects.apisix.plugins.meta import KEY, priority_of, read_filter, read_meta
+from anygate.dialects.apisix.plugins.meta import DECIDING, KEY, priority_of, read_filter, read_meta
 from anygate.dialects.apisix.plugins.overlay import overlay
-from anygate.dialects.apisix.plugins.plugin import Answered, Consumer, Plugin, Refusal
+from anygate.dialects.apisix.plugins.plugin import Answered, Consumer, Plugin, Refusal, RouteIds
+from anygate.dialects.apisix.plugins.route_ids import ids_of
+from anygate.dialects.apisix.plugins.security_findings import SECRET_SHOWN
+from anygate.dialects.apisix.plugins.shown_secrets import list_shown
 from anygate.dialects.apisix.plugins.table import PLUGINS
+from anygate.dialects.apisix.plugins.variable_findings import VARIABLE
 from anygate.manifests.faults import report_faults
 from anygate.manifests.kind import Node
 from anygate.manifests.names import suggest_word
-from anygate.model.edit import Respond
 from anygate.model.match import HttpMatch
-from anygate.model.route import HttpRule
+from anygate.model.route import Forward, HttpRoute, HttpRule
 
-CLOSED = 503
-"""The status of a rule that must not run as far as it can be had."""
+_TOLD_TO_BROWSERS = frozenset(("openid-connect",))
+"""Plugins that send browsers to log in with all that is in their configurations, except for what they hide."""
 
 
 @dataclass(frozen=True)
@@ -58,32 +84,96 @@ class Assembly:
         self._consumers = consumers
         self._prepared: dict[tuple[int, object], _Prepared | Fault | None] = {}
         self._everywhere = sorted(everywhere, key=priority_of, reverse=True)
+        self.handed_over: list[HttpRoute] = []
+        """The rules of consumers with plugins of their own, each as a route: they take what other rules let go of."""
+        for consumer in consumers:
+            for entry in consumer.plugins:
+                self._prepare(entry)
 
     def apply(self, rule: HttpRule, entries: Sequence[Entry]) -> tuple[HttpRule, ...]:
         """The rules that a rule becomes; the first that matches decides."""
-        rules: list[HttpRule | Answered] = [rule]
         own = sorted(entries, key=priority_of, reverse=True)
-        for entry in (*self._everywhere, *own):
+        made = self._run(rule, (*self._everywhere, *own))
+        if isinstance(made, Fault):
+            return (close(rule, made.message),)
+        known = {entry.name for entry in (*self._everywhere, *own)}
+        told = {one.id: of_use(one, known) for one in self._consumers if CHECKED_BY.get(one.kind) in known}
+        made = [one if isinstance(one, Answered) else self._limit_consumers(one, own, told.values()) for one in made]
+        rules = _bare(made)
+        if isinstance(rule.action, Forward):
+            rules = self._hand_over(rule, rules, own, list_own(told.values(), own))
+        return _named(rule, rules)
+
+    def _run(self, rule: HttpRule, entries: Sequence[Entry]) -> list[HttpRule | Answered] | Fault:
+        """What the plugins of some entries make of a rule, one after the other."""
+        rules: list[HttpRule | Answered] = [rule]
+        ids = ids_of(rule)
+        for entry in entries:
             prepared = self._prepare(entry)
             if isinstance(prepared, Fault):
-                return (close(rule, prepared.message),)
+                return prepared
             if prepared is None:
                 continue
             made: list[HttpRule | Answered] = []
             for one in rules:
-                found = [one] if isinstance(one, Answered) else self._apply_one(prepared, one)
+                found = [one] if isinstance(one, Answered) else self._apply_one(prepared, one, ids)
                 if isinstance(found, Fault):
-                    return (close(rule, found.message),)
+                    return found
                 made += found
             rules = made
-        rules = [one if isinstance(one, Answered) else self._limit_consumers(one, own) for one in rules]
-        return _named(rule, [one.rule if isinstance(one, Answered) else one for one in rules])
+        return rules
 
-    def _limit_consumers(self, rule: HttpRule, own: Sequence[Entry]) -> HttpRule:
+    def _hand_over(
+        self, rule: HttpRule, rules: Sequence[HttpRule], own: Sequence[Entry], callers: Sequence[Own]
+    ) -> list[HttpRule]:
+        """The rules that let go of callers with plugins of their own, whose rules are kept for the stage."""
+        passages: list[tuple[Consumer, str]] = []
+        kept_out: list[Consumer] = []
+        for consumer, laid, late in callers:
+            for entry in late:
+                text = f"a route that has {entry.name} too has run it by the time that it is known who asks"
+                self._context.note(CONSUMER_PLUGIN_LATE, text, entry.owner, entry.path)
+            if not laid:
+                continue
+            made = self._lay_over(rule, own, consumer, laid)
+            if any(one.inference for one in (*made, *rules)):
+                text = f"{consumer.id} is not let in by rules for AI models, on which plugins of consumers cannot run"
+                self._report(Fault(CONSUMER_PLUGIN, text, laid[0].path, "put them on the routes"), laid[0])
+                kept_out.append(consumer)
+                continue
+            mark = mark_of(rule, consumer)
+            name = f"{rule.origin.namespace}/{rule.origin.name}/{rule.name}/{consumer.id}"
+            route = HttpRoute(origin=place_of(consumer), name=name, kind="ApisixConsumer", rules=_named(rule, made))
+            self.handed_over.append(route)
+            passages.append((consumer, mark))
+        if not passages and not kept_out:
+            return list(rules)
+        replaced = {entry.name for one in callers for entry in one.laid}
+        if any(entry.name in replaced for entry in own):
+            rules = [fold_admission(one) for one in rules]
+        return [hand_over(one, passages, kept_out) for one in rules]
+
+    def _lay_over(
+        self, rule: HttpRule, own: Sequence[Entry], consumer: Consumer, laid: Sequence[Entry]
+    ) -> list[HttpRule]:
+        """The rules of a consumer with plugins of its own."""
+        recognised = self._run(rule, [one for one in (*self._everywhere, *own) if one.name in RECOGNISING])
+        hidden = () if isinstance(recognised, Fault) else [name for one in _bare(recognised) for name in _removed(one)]
+        begun = begin(rule, consumer, hidden)
+        merged = sorted(lay_over(own, laid), key=priority_of, reverse=True)
+        made = self._run(begun, (*lay_over(self._everywhere, ()), *merged))
+        if isinstance(made, Fault):
+            return [close(begun, made.message)]
+        rules = [finish(one, laid) for one in _bare(made)]
+        for name in dict.fromkeys(list_untold(tuple(rules))):
+            text = f"nothing tells ${name} once it is known who asks, so it is empty for {consumer.id}"
+            self._context.note(VARIABLE, text, laid[0].owner, laid[0].path)
+        return rules
+
+    def _limit_consumers(self, rule: HttpRule, own: Sequence[Entry], told: Iterable[Consumer]) -> HttpRule:
         """The rule with the limits of those consumers that it can tell."""
-        known = {entry.name for entry in (*self._everywhere, *own)}
-        for consumer in self._consumers:
-            for entry in consumer.limits if CHECKED_BY.get(consumer.kind) in known else ():
+        for consumer in told:
+            for entry in consumer.limits:
                 prepared = self._prepare(entry)
                 if not isinstance(prepared, _Prepared):
                     continue
@@ -114,16 +204,17 @@ class Assembly:
             return None
         plugin = PLUGINS.get(entry.name)
         if plugin is None:
-            text = f"the plugin {entry.name} is not known here: requests of the rule are answered with {CLOSED}"
+            text = f"the plugin {entry.name} is not known here: {_asked(entry)} are answered with {CLOSED}"
             hint = suggest_word(entry.name, sorted(PLUGINS))
             return self._report(Fault(UNKNOWN_PLUGIN, text, (*entry.path, "name"), hint), entry)
         if meta is None:
             return self._fail(plugin, entry, f"the _meta of {entry.name} is not valid")
         filters = read_filter(meta)
-        if isinstance(filters, str):
-            fault = Fault(PLUGIN_CONFIG, f"when the plugin runs cannot be told: {filters}", (*entry.config_path, KEY))
-            self._report(fault, entry)
-            return self._fail(plugin, entry, fault.message)
+        if isinstance(filters, Unread):
+            text = f"when the plugin runs cannot be told: {filters.reason}"
+            fault = self._report(Fault(PLUGIN_CONFIG, text, (*entry.config_path, KEY, "filter")), entry)
+            # Where requests go, and which of them are answered here, is no less than who may send them.
+            return fault if plugin.name in DECIDING else self._fail(plugin, entry, text)
         config = self._read_config(plugin, entry)
         if isinstance(config, Fault):
             return config
@@ -138,7 +229,7 @@ class Assembly:
             secret = find_secret(self._context, entry.owner.namespace, entry.secret, (*entry.path, "secretRef"))
             if isinstance(secret, Fault):
                 # APISIX once let requests through without the values, among them credentials.
-                closed = f"{secret.message}: requests of the rule are answered with {CLOSED}"
+                closed = f"{secret.message}: {_asked(entry)} are answered with {CLOSED}"
                 return self._report(replace(secret, message=closed), entry)
             config, secret_paths = overlay(config, secret)
         try:
@@ -166,16 +257,26 @@ class Assembly:
         text = f"{entry.name} is left out: {message}"
         self._context.note(PLUGIN_SKIPPED, text, entry.owner, (*entry.path, "name"))
 
-    def _apply_one(self, prepared: _Prepared, rule: HttpRule) -> list[HttpRule | Answered] | Fault:
+    def _apply_one(self, prepared: _Prepared, rule: HttpRule, ids: RouteIds) -> list[HttpRule | Answered] | Fault:
         plugin, entry = prepared.plugin, prepared.entry
-        around = Around(self._context, self._nodes, entry, self._consumers)
+        around = Around(self._context, self._nodes, entry, self._consumers, ids)
         asked = narrow(rule, prepared.filters) if prepared.filters else rule
         found = plugin.apply(prepared.config, asked, around)
         if isinstance(found, Refusal):
             return self._refuse(plugin, entry, found, rule)
+        if entry.secret and entry.name not in _TOLD_TO_BROWSERS:
+            self._note_shown(entry, asked, [one.rule if isinstance(one, Answered) else one for one in found])
         if prepared.refusal is not None:
             found = [self._reword(prepared, asked, one) for one in found]
         return [*found, rule] if prepared.filters else list(found)
+
+    def _note_shown(self, entry: Entry, before: HttpRule, rules: Sequence[HttpRule]) -> None:
+        secret = self._context.index.secret(entry.owner.namespace, entry.secret)
+        if secret is None:
+            return
+        for key in list_shown(secret, before, rules):
+            text = f"whoever can ask Envoy for its configuration sees what the Secret {entry.secret} has for {key}"
+            self._context.note(SECRET_SHOWN, text, entry.owner, (*entry.path, "secretRef"))
 
     def _reword(self, prepared: _Prepared, before: HttpRule, made: HttpRule | Answered) -> HttpRule | Answered:
         rule = made.rule if isinstance(made, Answered) else made
@@ -191,7 +292,7 @@ class Assembly:
     ) -> list[HttpRule | Answered] | Fault:
         path = (*entry.config_path, *refusal.path)
         if plugin.is_guard:
-            text = f"{refusal.message}: requests of the rule are answered with {CLOSED}"
+            text = f"{refusal.message}: {_asked(entry)} are answered with {CLOSED}"
             return self._report(Fault(refusal.rule, text, path, refusal.hint), entry)
         self._note_refused(refusal, entry)
         return [rule]
@@ -212,14 +313,16 @@ def narrow(rule: HttpRule, alternatives: Sequence[Conditions]) -> HttpRule:
     return msgspec.structs.replace(rule, matches=narrowed)
 
 
-def close(rule: HttpRule, reason: str) -> HttpRule:
-    """A rule that takes its requests and answers them itself."""
-    return HttpRule(
-        origin=rule.origin,
-        name=rule.name,
-        matches=rule.matches,
-        action=Respond(origin=rule.origin, status=CLOSED, reason=reason),
-    )
+def _asked(entry: Entry) -> str:
+    return "requests of the consumer" if isinstance(entry.owner, ApisixConsumer) else "requests of the rule"
+
+
+def _bare(rules: Iterable[HttpRule | Answered]) -> list[HttpRule]:
+    return [one.rule if isinstance(one, Answered) else one for one in rules]
+
+
+def _removed(rule: HttpRule) -> tuple[str, ...]:
+    return rule.request_headers.remove if rule.request_headers else ()
 
 
 def _named(rule: HttpRule, rules: Sequence[HttpRule]) -> tuple[HttpRule, ...]:

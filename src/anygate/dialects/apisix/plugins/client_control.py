@@ -11,23 +11,14 @@ from pydantic import Field
 
 from anygate.dialects.apisix.plugins.changes import with_wordings
 from anygate.dialects.apisix.plugins.config import Config
+from anygate.dialects.apisix.plugins.nginx_pages import CONTENT_TYPE, render_page
 from anygate.dialects.apisix.plugins.plugin import Answered, Refusal, Surroundings
 from anygate.dialects.apisix.plugins.security_findings import GUARD_UNSUPPORTED
 from anygate.model.route import HttpRule
 from anygate.model.wording import Wording
 
 _MOST = 2**32 - 1
-_LINES = (
-    "<html>",
-    "<head><title>413 Request Entity Too Large</title></head>",
-    "<body>",
-    "<center><h1>413 Request Entity Too Large</h1></center>",
-    "<hr><center>openresty</center>",
-    '<p><em>Powered by <a href="https://apisix.apache.org/">APISIX</a>.</em></p></body>',
-    "</html>",
-    "",
-)
-_PAGE = Wording(cause="body_too_large", body="\r\n".join(_LINES), content_type="text/html; charset=utf-8")
+_PAGE = Wording(cause="body_too_large", body=render_page(413), content_type=CONTENT_TYPE)
 
 
 class ClientControlConfig(Config):

@@ -5,13 +5,19 @@ import msgspec
 from anygate.dialects.apisix.context import origin
 from anygate.dialects.apisix.plugins.consumers import CALLER
 from anygate.dialects.apisix.plugins.entries import Entry
+from anygate.dialects.apisix.plugins.meta import KEY
 from anygate.dialects.apisix.plugins.plugin import Consumer
 from anygate.model.limits import LimitRule, LimitSelector, RateLimit
 from anygate.model.match import ValueMatch
 from anygate.model.route import HttpRule
 
-LIMITS = frozenset(("limit-conn", "limit-count", "limit-req"))
-"""The plugins that a consumer may have of its own: who it is stands in a header that limits can ask for."""
+LIMITS = frozenset(("ai-rate-limiting", "limit-conn", "limit-count", "limit-req"))
+"""The plugins that need no rule of the consumer's own: who it is stands in a header that limits can ask for."""
+
+
+def is_limit(entry: Entry) -> bool:
+    """Whether a plugin does nothing but limit all requests of its consumer, whatever they are for."""
+    return entry.name in LIMITS and not {KEY, "instances"} & entry.config.keys()
 
 
 def limit_consumer(rule: HttpRule, limited: HttpRule, consumer: Consumer, replaced: Entry | None) -> HttpRule:

@@ -57,14 +57,10 @@ class ConsumerRestriction:
     def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule | Answered] | Refusal:
         """Refuse consumers that are not listed, or those that are, and callers that are none."""
         assert isinstance(config, ConsumerRestrictionConfig)
-        if config.type != "consumer_name":
-            text = f"consumers can be told apart by their names only, not by {config.type}"
-            return Refusal(GUARD_UNSUPPORTED, text, "list consumer names", ("type",))
         here = surroundings.origin
-        unknown = AuthorizationRule(
-            origin=here, name=_UNKNOWN, allow=False, principal=Principal(other_headers=((CALLER, ()),))
-        )
-        rows = [unknown, *self._rows(config, surroundings)]
+        rows = self._list_rows(config, surroundings)
+        if isinstance(rows, Refusal):
+            return rows
         authorization = with_denials(here, rule.security.authorization if rule.security else None, rows)
         asked = f"The request is rejected, please check the {config.type} for this request"
         refused = config.rejected_msg or f"The {config.type} is forbidden."
@@ -76,28 +72,59 @@ class ConsumerRestriction:
             ),
         )
 
-    def _rows(self, config: ConsumerRestrictionConfig, surroundings: Surroundings) -> Iterator[AuthorizationRule]:
+    def _list_rows(
+        self, config: ConsumerRestrictionConfig, surroundings: Surroundings
+    ) -> list[AuthorizationRule] | Refusal:
+        if config.type == "consumer_name":
+            unknown = _deny(_UNKNOWN, Principal(other_headers=((CALLER, ()),)), surroundings)
+            return [unknown, *self._deny_callers(config, surroundings)]
+        if config.type == "consumer_group_id":
+            # There are no groups of consumers among the objects, so nobody is in one.
+            return [_deny(_UNKNOWN, Principal(), surroundings)]
+        names = surroundings.ids.route if config.type == "route_id" else surroundings.ids.service
+        if not names:
+            text = f"the {config.type} of what is made of an {surroundings.owner.KIND} is not known here"
+            return Refusal(GUARD_UNSUPPORTED, text, "write an ApisixRoute", ("type",))
+        return [*self._deny_rule(config, frozenset(names), surroundings)]
+
+    def _deny_callers(
+        self, config: ConsumerRestrictionConfig, surroundings: Surroundings
+    ) -> Iterator[AuthorizationRule]:
         """The methods count for nobody where there is a whitelist: who is on it may use all of them."""
         if config.blacklist:
-            yield self._denial(Principal(headers=((CALLER, _ids(config.blacklist, surroundings)),)), surroundings)
+            listed = Principal(headers=((CALLER, _ids(config.blacklist, surroundings)),))
+            yield _deny(self.name, listed, surroundings)
         if config.whitelist:
-            yield self._denial(Principal(other_headers=((CALLER, _ids(config.whitelist, surroundings)),)), surroundings)
+            others = Principal(other_headers=((CALLER, _ids(config.whitelist, surroundings)),))
+            yield _deny(self.name, others, surroundings)
             return
         for user in {one.user: one for one in reversed(config.allowed_by_methods)}.values():
             principal = Principal(headers=((CALLER, _ids((user.user,), surroundings)),))
-            yield self._denial(principal, surroundings, tuple(user.methods))
+            yield _deny(self.name, principal, surroundings, tuple(user.methods))
 
-    def _denial(
-        self, principal: Principal, surroundings: Surroundings, methods: tuple[str, ...] = ()
-    ) -> AuthorizationRule:
-        return AuthorizationRule(
-            origin=surroundings.origin,
-            name=self.name,
-            allow=False,
-            principal=principal,
-            methods=methods,
-            other_methods=bool(methods),
-        )
+    def _deny_rule(
+        self, config: ConsumerRestrictionConfig, names: frozenset[str], surroundings: Surroundings
+    ) -> Iterator[AuthorizationRule]:
+        """What is asked of the rule itself is known already; only methods are not."""
+        unlisted = config.whitelist and not names.intersection(config.whitelist)
+        if unlisted or names.intersection(config.blacklist):
+            yield _deny(self.name, Principal(), surroundings)
+        elif not config.whitelist:
+            for user in [one for one in config.allowed_by_methods if one.user in names][:1]:
+                yield _deny(self.name, Principal(), surroundings, tuple(user.methods))
+
+
+def _deny(
+    name: str, principal: Principal, surroundings: Surroundings, methods: tuple[str, ...] = ()
+) -> AuthorizationRule:
+    return AuthorizationRule(
+        origin=surroundings.origin,
+        name=name,
+        allow=False,
+        principal=principal,
+        methods=methods,
+        other_methods=bool(methods),
+    )
 
 
 def _ids(names: Sequence[str], surroundings: Surroundings) -> tuple[str, ...]:

@@ -18,7 +18,14 @@ CALLER_HEADERS = (CALLER, "x-credential-identifier", "x-consumer-custom-id")
 """What only the gateway may say about consumers; every server takes them off what clients send."""
 
 CHECKED_BY: Mapping[str, str] = MappingProxyType(
-    {"keyAuth": "key-auth", "basicAuth": "basic-auth", "jwtAuth": "jwt-auth"}
+    {
+        "keyAuth": "key-auth",
+        "basicAuth": "basic-auth",
+        "jwtAuth": "jwt-auth",
+        "wolfRBAC": "wolf-rbac",
+        "hmacAuth": "hmac-auth",
+        "ldapAuth": "ldap-auth",
+    }
 )
 """The plugin that looks at a kind of credential."""
 

@@ -1,6 +1,6 @@
 """echo: another body, and headers. https://apisix.apache.org/docs/apisix/plugins/echo/"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -10,11 +10,13 @@ from anygate.dialects.apisix.plugins.config import Config
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.dialects.apisix.plugins.splitting import add_edit
 from anygate.dialects.apisix.plugins.values import Scalars
+from anygate.dialects.apisix.plugins.variables import hide
 from anygate.manifests.kind import Node
 from anygate.manifests.violations import Violations
 from anygate.model.answers import AnswerEdit
 from anygate.model.edit import HeaderEdit
 from anygate.model.route import HttpRule
+from anygate.model.text import Value
 
 
 class EchoConfig(Config):
@@ -51,6 +53,12 @@ class Echo:
         )
         made = msgspec.structs.replace(rule, answers=(*rule.answers, edit))
         if config.headers:
-            headers = HeaderEdit(set=tuple(config.headers.items()))
+            headers = HeaderEdit(set=tuple(_values(config.headers, surroundings)))
             made = msgspec.structs.replace(made, response_headers=add_edit(rule.response_headers, headers))
         return [made]
+
+
+def _values(written: Mapping[str, str], surroundings: Surroundings) -> Iterator[tuple[str, Value]]:
+    for name, value in written.items():
+        path = ("headers", name)
+        yield name, hide(value, surroundings, path) if surroundings.is_secret(path) else value

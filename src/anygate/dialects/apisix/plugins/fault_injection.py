@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 from pydantic import Field
 
-from anygate.dialects.apisix.expressions import Conditions
+from anygate.diagnostics import FieldPath
+from anygate.dialects.apisix.expressions import Conditions, Unread
 from anygate.dialects.apisix.findings import PLUGIN_CONFIG
 from anygate.dialects.apisix.plugins.config import Config
 from anygate.dialects.apisix.plugins.header_changes import read_headers
 from anygate.dialects.apisix.plugins.plugin import Answered, Refusal, Surroundings
-from anygate.dialects.apisix.plugins.splitting import add_edit, narrow, with_percent
+from anygate.dialects.apisix.plugins.splitting import add_edit, close_unread, narrow, with_percent
 from anygate.dialects.apisix.plugins.values import Answerable, Scalars, Vars
-from anygate.dialects.apisix.plugins.variables import read_text
+from anygate.dialects.apisix.plugins.variables import hide, read_text
 from anygate.dialects.apisix.vars import read_alternatives
 from anygate.manifests.kind import Node
 from anygate.model.edit import HeaderEdit, Respond
@@ -23,6 +24,7 @@ from anygate.model.route import HttpRule
 from anygate.model.text import Text
 
 _ALL = 100
+_BODY: FieldPath = ("abort", "body")
 
 
 class Abort(Config):
@@ -60,7 +62,7 @@ class FaultInjection:
     def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule | Answered] | Refusal:
         """Delay and answer some of the rule's requests."""
         delayed = _delay(config.delay, rule, surroundings)
-        if isinstance(delayed, Refusal) or config.abort is None or config.abort.percentage == 0:
+        if config.abort is None or config.abort.percentage == 0:
             return delayed
         found: list[HttpRule | Answered] = []
         for one in delayed:
@@ -71,43 +73,38 @@ class FaultInjection:
         return found
 
 
-def _delay(delay: Delay | None, rule: HttpRule, surroundings: Surroundings) -> list[HttpRule] | Refusal:
+def _delay(delay: Delay | None, rule: HttpRule, surroundings: Surroundings) -> list[HttpRule]:
     if delay is None or not delay.duration or not delay.percentage:
         return [rule]
     faults = Faults(
         origin=surroundings.origin, delay=timedelta(seconds=delay.duration), delay_percent=float(delay.percentage)
     )
-    alternatives = _read_vars(delay.vars, "delay")
-    if isinstance(alternatives, Refusal):
-        return alternatives
-    if alternatives is None:
+    alternatives = read_alternatives(delay.vars) if delay.vars else ()
+    if isinstance(alternatives, Unread):
+        text = f"nothing is delayed, for the condition cannot be asked for: {alternatives.reason}"
+        surroundings.refuse_part(Refusal(PLUGIN_CONFIG, text, "", ("delay", "vars")))
+        return [rule]
+    if not alternatives:
         return [msgspec.structs.replace(rule, faults=faults)]
     return [narrow(rule, "delayed", alternatives, faults=faults), rule]
 
 
 def _abort(abort: Abort, rule: HttpRule, surroundings: Surroundings) -> list[HttpRule | Answered] | Refusal:
-    alternatives = _read_vars(abort.vars, "abort")
-    if isinstance(alternatives, Refusal):
-        return alternatives
-    edit = read_headers({"set": abort.headers}, surroundings) if abort.headers else HeaderEdit()
+    alternatives = read_alternatives(abort.vars) if abort.vars else ()
+    if isinstance(alternatives, Unread):
+        closed = close_unread(rule, "aborted", alternatives, surroundings, ("abort", "vars"))
+        return [Answered(with_percent(closed, abort.percentage)), rule]
+    edit = read_headers(abort.headers, surroundings, ("abort", "headers")) if abort.headers else HeaderEdit()
     if isinstance(edit, Refusal):
         return edit
-    body = read_text(abort.body or "", surroundings, ("abort", "body"))
+    body = read_text(abort.body or "", surroundings, _BODY)
+    if surroundings.is_secret(_BODY):
+        body = hide(body, surroundings, _BODY)
     text = body if isinstance(body, Text) else None
     action = Respond(origin=surroundings.origin, status=abort.http_status, body="" if text else str(body), text=text)
     headers = add_edit(rule.response_headers, edit)
     changes = {"action": action, "response_headers": headers, "rewrite": None, "mirrors": ()}
-    if alternatives is None and abort.percentage == _ALL:
+    if not alternatives and abort.percentage == _ALL:
         return [Answered(msgspec.structs.replace(rule, **changes))]
     aborted = narrow(rule, "aborted", alternatives or (Conditions(),), **changes)
     return [Answered(with_percent(aborted, abort.percentage)), rule]
-
-
-def _read_vars(written: Vars | None, field: str) -> tuple[Conditions, ...] | Refusal | None:
-    """The lists of which one must hold, or None for every request."""
-    if not written:
-        return None
-    found = read_alternatives(written)
-    if isinstance(found, str):
-        return Refusal(PLUGIN_CONFIG, f"the condition cannot be asked for: {found}", "", (field, "vars"))
-    return found

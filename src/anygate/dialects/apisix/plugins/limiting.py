@@ -9,6 +9,7 @@ from pydantic import Field
 from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG
 from anygate.dialects.apisix.plugins.config import Config
+from anygate.dialects.apisix.plugins.nginx_pages import CONTENT_TYPE, render_page
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.dialects.apisix.plugins.values import Answerable
 from anygate.dialects.apisix.plugins.variable_findings import VARIABLE
@@ -18,6 +19,7 @@ from anygate.model.limits import LimitAnswer, LimitRule, LimitSelector, RateLimi
 from anygate.model.origin import Origin
 from anygate.model.route import HttpRule
 from anygate.model.text import Text, Variable
+from anygate.model.wording import PLAIN_TEXT
 
 _ELSEWHERE = (
     *("redis_host", "redis_port", "redis_username", "redis_password", "redis_database", "redis_timeout", "redis_ssl"),
@@ -100,11 +102,13 @@ def read_number(written: Any, path: FieldPath) -> int | Refusal:
     return Refusal(PLUGIN_CONFIG, "expected a whole number above zero", "", path)
 
 
-def read_answer(config: Limiting, headers: tuple[str, str, str] | None = None, word: str = "error_msg") -> LimitAnswer:
-    """What a refused client is told."""
-    body = "" if config.rejected_msg is None else json.dumps({word: config.rejected_msg}, separators=(",", ":"))
-    kind = "application/json" if body else ""
-    return LimitAnswer(status=config.rejected_code, body=body, content_type=kind, headers=headers)
+def read_answer(config: Limiting, headers: tuple[str, str, str] | None = None, *, page: bool = True) -> LimitAnswer:
+    """What a refused client is told: the message, JSON that is called plain text, or else nginx's `page`."""
+    body, kind = (render_page(config.rejected_code) if page else ""), CONTENT_TYPE
+    if config.rejected_msg is not None:
+        words = {"error_msg": config.rejected_msg}
+        body, kind = json.dumps(words, ensure_ascii=False, separators=(",", ":")) + "\n", PLAIN_TEXT
+    return LimitAnswer(status=config.rejected_code, body=body, content_type=kind if body else "", headers=headers)
 
 
 def make_limit(config: Limiting, selector: LimitSelector, surroundings: Surroundings, **fields: Any) -> LimitRule:

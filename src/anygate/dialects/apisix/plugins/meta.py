@@ -5,15 +5,18 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from anygate.dialects.apisix.context import Context
-from anygate.dialects.apisix.expressions import Conditions
+from anygate.dialects.apisix.expressions import Conditions, Unread
 from anygate.dialects.apisix.findings import NOT_HONOURED
 from anygate.dialects.apisix.plugins.entries import Entry
-from anygate.dialects.apisix.plugins.order import PRIORITIES
+from anygate.dialects.apisix.plugins.order import LOGGING, PRIORITIES
 from anygate.dialects.apisix.vars import read_alternatives
 from anygate.manifests.faults import report_faults
 from anygate.manifests.kind import Node
 
 KEY = "_meta"
+_BEFORE_ALL = 2**31
+DECIDING = frozenset(("fault-injection", "redirect", "traffic-split"))
+"""Plugins that decide what answers a request, so that nothing else may where it cannot be told whether they run."""
 
 
 class Meta(Node):
@@ -44,13 +47,15 @@ def read_meta(context: Context, entry: Entry) -> Meta | None:
     return meta
 
 
-def read_filter(meta: Meta) -> tuple[Conditions, ...] | str:
-    """When the plugin runs: one of these must hold, none means always; or why that cannot be told."""
+def read_filter(meta: Meta) -> tuple[Conditions, ...] | Unread:
+    """When the plugin runs, if that can be told: one of these must hold, none means always."""
     return read_alternatives(meta.filter) if meta.filter else ()
 
 
 def priority_of(entry: Entry) -> int:
     """The place of a plugin in APISIX's order."""
+    if entry.name in LOGGING:
+        return _BEFORE_ALL
     meta = entry.config.get(KEY)
     own = meta.get("priority") if isinstance(meta, dict) else None
     return own if isinstance(own, int) else PRIORITIES.get(entry.name, 0)

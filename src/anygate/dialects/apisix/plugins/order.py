@@ -50,3 +50,6 @@ PRIORITIES: Mapping[str, int] = MappingProxyType(
     }
 )
 """The priorities that APISIX gives its plugins; one that is not listed comes last."""
+
+LOGGING = frozenset(("prometheus",))
+"""Plugins that look at a request when it is over, whichever of the others has answered it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from anygate.diagnostics import FieldPath, Rule
 from anygate.dialects.apisix.plugins.entries import Entry
@@ -26,7 +26,8 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Consumer:
-    """An ApisixConsumer: its id, such as `ns_name`, its credential by kind (`keyAuth`), and the limits of its own."""
+    """An ApisixConsumer by one of its credentials (of a kind such as `keyAuth`): its id, such as `ns_name`, and either
+    the limits of its own or, where it has others too, all plugins of its own."""
 
     id: str
     names: tuple[str, ...]
@@ -34,6 +35,14 @@ class Consumer:
     credential: Any
     origin: Origin
     limits: tuple[Entry, ...] = ()
+    plugins: tuple[Entry, ...] = ()
+
+
+class RouteIds(NamedTuple):
+    """What the ingress controller calls a rule's route and service in APISIX: each as an id, and as a name."""
+
+    route: tuple[str, ...] = ()
+    service: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,13 @@ class Surroundings(Protocol):
     origin: Origin
     """Where the plugin's entry was written."""
     consumers: Sequence[Consumer]
+    secret: str
+    """The Secret of the plugin's entry; empty where it names none."""
+    ids: RouteIds
+    """None of either where the rule belongs to no ApisixRoute."""
+
+    trusted_addresses: Sequence[str]
+    """The proxies in front of the gateway that are believed, as ranges of addresses."""
 
     def add_secret(self, secret: Secret) -> str:
         """Keep a secret for the model and return its name."""
@@ -67,6 +83,10 @@ class Surroundings(Protocol):
 
     def is_secret(self, path: FieldPath) -> bool:
         """Whether a value of the plugin's `config` comes from the Secret of its entry."""
+        ...
+
+    def refuse_part(self, refusal: Refusal) -> None:
+        """Report that some requests of the rule are refused for want of something in the plugin's `config`."""
         ...
 
     def note(self, rule: Rule, message: str, path: FieldPath = (), hint: str = "") -> None:

@@ -1,16 +1,17 @@
-"""prometheus: numbers about requests.
-
-https://apisix.apache.org/docs/apisix/plugins/prometheus/
-"""
+"""prometheus: numbers about requests. https://apisix.apache.org/docs/apisix/plugins/prometheus/"""
 
 from collections.abc import Sequence
 from typing import Any
 
-from anygate.dialects.apisix.findings import NOT_HONOURED
+import msgspec
+
 from anygate.dialects.apisix.plugins.config import Config
+from anygate.dialects.apisix.plugins.consumers import CALLER
+from anygate.dialects.apisix.plugins.observed import observe
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.manifests.kind import Node
 from anygate.model.route import HttpRule
+from anygate.model.telemetry import Metering
 
 
 class PrometheusConfig(Config):
@@ -20,15 +21,15 @@ class PrometheusConfig(Config):
 
 
 class Prometheus:
-    """Envoy counts requests by itself; nothing serves them under APISIX's names."""
+    """Counts requests when they are over, whoever answered them."""
 
     name = "prometheus"
     config: type[Node] = PrometheusConfig
     is_guard = False
 
     def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule] | Refusal:
-        """Leave the rule as it is."""
-        del config
-        text = "metrics have the names that Envoy gives them, at its admin address under /stats/prometheus"
-        surroundings.note(NOT_HONOURED, text)
-        return [rule]
+        """Count the rule's requests."""
+        seen = observe(rule)
+        route, service = (seen.route, seen.service) if config.prefer_name else (seen.route_id, seen.service_id)
+        wanted = Metering(origin=surroundings.origin, route=route, service=service, caller=CALLER)
+        return [msgspec.structs.replace(rule, metering=wanted)]

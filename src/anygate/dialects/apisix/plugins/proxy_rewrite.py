@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
-from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.expressions import Conditions
 from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG
 from anygate.dialects.apisix.pcre import search_path_pattern
@@ -21,15 +20,13 @@ from anygate.dialects.apisix.plugins.splitting import add_edit, narrow
 from anygate.dialects.apisix.plugins.variables import read_text
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
-from anygate.manifests.sensitive import Sensitive
 from anygate.manifests.violations import Violations
 from anygate.model.edit import HeaderEdit, PathRewrite, Rewrite
 from anygate.model.match import ValueMatch
+from anygate.model.origin import Origin
 from anygate.model.route import Credential, Forward, HttpRule
-from anygate.model.text import Text, Value
-from anygate.model.tls import Opaque
+from anygate.model.text import SecretValue, Text, Value
 
-_HEADERS: FieldPath = ("headers",)
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "apikey"))
 """Headers whose values are hidden wherever they come from."""
 
@@ -87,10 +84,10 @@ class ProxyRewrite:
             text = "the path is put in order before any plugin sees it"
             surroundings.note(NOT_HONOURED, text, ("use_real_request_uri_unsafe",))
         if config.headers:
-            edit = read_headers(config.headers, surroundings)
+            edit = read_headers(config.headers, surroundings, hidden=_CREDENTIALS)
             if isinstance(edit, Refusal):
                 return edit
-            rule = _change_headers(rule, edit, surroundings)
+            rule = _change_headers(rule, edit, surroundings.origin)
         if rule.inference is not None:
             # Where a model is, its provider says.
             return [rule]
@@ -106,28 +103,16 @@ class ProxyRewrite:
         return _by_pattern(config.regex_uri, changed, base)
 
 
-def _change_headers(rule: HttpRule, edit: HeaderEdit, surroundings: Surroundings) -> HttpRule:
-    """Change the headers. A credential, or what a Secret has for one, is shown by no dump and no explanation."""
-    open_values: list[tuple[str, Value]] = []
-
-    def is_secret(name: str) -> bool:
-        return any(surroundings.is_secret((*one, name)) for one in (_HEADERS, (*_HEADERS, "set")))
-
-    # Only one header can be hidden: one of a Secret before one that stands in the manifest anyway.
-    for name, value in sorted(edit.set, key=lambda one: not is_secret(one[0])):
-        if not isinstance(value, str) or not (is_secret(name) or name.lower() in _CREDENTIALS):
-            open_values.append((name, value))
-        elif rule.inject is not None:
-            text = f"only {rule.inject.header} is hidden: Envoy's configuration shows the value of {name}"
-            surroundings.note(NOT_HONOURED, text, _HEADERS)
-            open_values.append((name, value))
-        else:
-            owner, here = surroundings.owner, surroundings.origin
-            key = f"apisix/proxy-rewrite/{owner.kind}/{owner.namespace}/{owner.name}/{here.path}/{name}"
-            secret = surroundings.add_secret(Opaque(origin=here, name=key, value=Sensitive(value.encode())))
-            inject = Credential(origin=here, secret=secret, header=name, overwrite=True)
+def _change_headers(rule: HttpRule, edit: HeaderEdit, here: Origin) -> HttpRule:
+    """Change the headers. The first credential is one of the rule: without it no request is sent on."""
+    others: list[tuple[str, Value]] = []
+    for name, value in edit.set:
+        if rule.inject is None and isinstance(value, Text) and value.parts == tuple(map(SecretValue, value.secrets)):
+            inject = Credential(origin=here, secret=value.secrets[0], header=name, overwrite=True)
             rule = msgspec.structs.replace(_keeping(rule, name), inject=inject)
-    edit = msgspec.structs.replace(edit, set=tuple(open_values))
+        else:
+            others.append((name, value))
+    edit = msgspec.structs.replace(edit, set=tuple(others))
     return msgspec.structs.replace(rule, request_headers=add_edit(rule.request_headers, edit))
 
 

@@ -11,10 +11,11 @@ from anygate.dialects.apisix.expressions import Conditions
 from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG
 from anygate.dialects.apisix.pcre import search_path_pattern
 from anygate.dialects.apisix.plugins.config import Config
+from anygate.dialects.apisix.plugins.https_redirect import split_https
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.dialects.apisix.plugins.regexes import read_pair
 from anygate.dialects.apisix.plugins.splitting import add_edit, narrow
-from anygate.dialects.apisix.plugins.variables import read_text
+from anygate.dialects.apisix.plugins.variables import hide, read_text
 from anygate.manifests.fields import Many
 from anygate.manifests.kind import Node
 from anygate.manifests.violations import Violations, check_exactly_one
@@ -25,8 +26,6 @@ from anygate.model.text import Text, Value, Variable
 
 _KEPT = "/:?&=#%+,;@"
 _NATIVE = (301, 302, 303, 307, 308)
-_HTTPS_PORT = 9443
-"""Where APISIX listens for TLS when nobody says otherwise."""
 _QUERY = Conditions(headers=(ValueMatch(name=":path", kind="contains", value="?"),))
 
 
@@ -64,7 +63,7 @@ class RedirectPlugin:
         if not isinstance(rule.action, Forward) or config.http_to_https is False:
             return [rule]
         if config.http_to_https:
-            return [*_to_https(rule, surroundings), rule]
+            return split_https(rule, surroundings.origin, surroundings.trusted_addresses)
         if config.regex_uri is not None:
             return _by_pattern(config, rule, surroundings)
         location = read_text(config.uri, surroundings, ("uri",))
@@ -73,6 +72,8 @@ class RedirectPlugin:
                 text = "only what is literal is encoded; variables stay as requests have them"
                 surroundings.note(NOT_HONOURED, text, ("encode_uri",))
             location = _encode(location)
+        if surroundings.is_secret(("uri",)):
+            location = hide(location, surroundings, ("uri",))
         plain = _answer(rule, config, location, surroundings)
         if not config.append_query_string:
             return [plain]
@@ -80,18 +81,6 @@ class RedirectPlugin:
         mark = "&" if "?" in config.uri else "?"
         longer = _answer(rule, config, Text(parts=(*parts, mark, Variable(kind="query_string"))), surroundings)
         return [narrow(longer, "with-query", [_QUERY]), plain]
-
-
-def _to_https(rule: HttpRule, surroundings: Surroundings) -> list[HttpRule]:
-    """Redirects of plain requests: 301 for GET and HEAD, 308 for methods that may have a body."""
-    plain = ValueMatch(name="x-forwarded-proto", value="http")
-    found = []
-    for method, status in (("GET", 301), ("HEAD", 301), ("", 308)):
-        asked = (ValueMatch(name=":method", value=method),) if method else ()
-        to = Redirect(origin=surroundings.origin, scheme="https", port=_HTTPS_PORT, status=status)
-        name = f"to-https-{method.lower() or 'other'}"
-        found.append(narrow(rule, name, [Conditions(headers=(plain, *asked))], action=to, rewrite=None))
-    return found
 
 
 def _by_pattern(config: RedirectConfig, rule: HttpRule, surroundings: Surroundings) -> list[HttpRule] | Refusal:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
+from anygate.dialects.apisix.expressions import Unread
 from anygate.dialects.apisix.findings import NOT_HONOURED, PLUGIN_CONFIG
 from anygate.dialects.apisix.plugins.config import Config
 from anygate.dialects.apisix.plugins.header_changes import read_headers
@@ -76,8 +77,8 @@ class ResponseRewrite:
         if statuses is None:
             return Refusal(PLUGIN_CONFIG, "a status can be compared with whole numbers only", "", ("vars",))
         alternatives = read_alternatives(written) if written else ()
-        if isinstance(alternatives, str):
-            return Refusal(PLUGIN_CONFIG, f"the condition cannot be asked for: {alternatives}", "", ("vars",))
+        if isinstance(alternatives, Unread):
+            return Refusal(PLUGIN_CONFIG, f"the condition cannot be asked for: {alternatives.reason}", "", ("vars",))
         edit = AnswerEdit(
             origin=surroundings.origin,
             statuses=statuses,
@@ -115,7 +116,7 @@ def _literal(headers: HeaderEdit, surroundings: Surroundings) -> HeaderEdit:
     for field in ("set", "add"):
         for name, value in getattr(headers, field):
             if isinstance(value, Text):
-                text = "no variables are known where vars ask for the status, so the header is left as it is"
+                text = "variables and secrets are not known where vars ask for the status: the header stays as it is"
                 surroundings.note(NOT_HONOURED, text, ("headers",))
             else:
                 kept.setdefault(field, []).append((name, value))

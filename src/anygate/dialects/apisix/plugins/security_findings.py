@@ -36,8 +36,26 @@ GUARD_UNSUPPORTED = Rule(
     Severity.ERROR,
     what="A plugin that guards a route asks for something that Envoy cannot do.",
     why="The route answers 503, as it must not run without its guard; all other routes are served.",
-    wrong=_with("{name: wolf-rbac, config: {}}"),
+    wrong=_with("{name: key-auth, config: {anonymous_consumer: nobody}}"),
     right=_with("{name: key-auth, config: {}}"),
+)
+
+OPENID_SECRET = Rule(
+    "apisix-openid-secret",
+    Severity.ERROR,
+    what="An openid-connect plugin lacks the secret of its client, or that of its sessions.",
+    why="APISIX does not take the plugin then. The route answers 503, as it must not run without its guard.",
+    wrong=_with("{name: openid-connect, config: {client_id: web, discovery: 'https://sso.example.org/d'}}"),
+    right=_with(
+        "{name: openid-connect, secretRef: login, config: {client_id: web, discovery: 'https://sso.example.org/d'}}"
+    )
+    + """
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: login}
+stringData: {client_secret: the-one-of-the-client, session.secret: at-least-16-characters}
+""",
 )
 
 NO_CONSUMER = Rule(
@@ -56,4 +74,26 @@ SAME_CREDENTIAL = Rule(
     why="A request does not tell which of them it comes from; here it is always the first by id.",
     wrong=_with("{name: key-auth, config: {}}") + _CONSUMER.replace("ann", "bob"),
     right=_with("{name: key-auth, config: {}}"),
+)
+
+_HIDDEN = """
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: hidden}}
+stringData: {{{entry}}}
+"""
+
+
+def _hiding(plugin: str, entry: str) -> str:
+    return _ROUTE.format(plugin=f"{{name: {plugin}, secretRef: hidden}}") + _HIDDEN.format(entry=entry)
+
+
+SECRET_SHOWN = Rule(
+    "apisix-secret-shown",
+    Severity.WARNING,
+    what="A plugin takes a value from a Secret for something that Envoy is told openly.",
+    why="The administration interface of Envoy shows it; it hides headers, credentials and answers of fault-injection.",
+    wrong=_hiding("response-rewrite", "body: open-sesame"),
+    right=_hiding("response-rewrite", "headers.X-Word: open-sesame"),
 )

@@ -5,7 +5,11 @@ from typing import Any
 
 import msgspec
 
-from anygate.dialects.apisix.expressions import Conditions
+from anygate.diagnostics import FieldPath
+from anygate.dialects.apisix.closing import CLOSED, refuse_all
+from anygate.dialects.apisix.expressions import Conditions, Unread
+from anygate.dialects.apisix.findings import PLUGIN_CONFIG
+from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.model.edit import HeaderEdit
 from anygate.model.match import HttpMatch
 from anygate.model.route import HttpRule
@@ -19,6 +23,15 @@ def narrow(rule: HttpRule, name: str, alternatives: Iterable[Conditions], **chan
     matches = rule.matches or (HttpMatch(origin=rule.origin),)
     narrower = tuple(one.narrow(match) for match in matches for one in alternatives)
     return msgspec.structs.replace(rule, name=f"{rule.name}/{name}", matches=narrower, **changes)
+
+
+def close_unread(rule: HttpRule, name: str, unread: Unread, surroundings: Surroundings, path: FieldPath) -> HttpRule:
+    """The requests of a rule that go another way on conditions that cannot be asked for: perhaps these, and nobody can
+    tell which of both ways, so they are answered here."""
+    text = f"the condition cannot be asked for: {unread.reason}; requests that it may be meant for get {CLOSED}"
+    surroundings.refuse_part(Refusal(PLUGIN_CONFIG, text, "", path))
+    answer = refuse_all(surroundings.origin, text)
+    return narrow(rule, name, unread.rest, action=answer, response_headers=None, rewrite=None, mirrors=())
 
 
 def with_percent(rule: HttpRule, percent: float) -> HttpRule:

@@ -14,12 +14,16 @@ from anygate.dialects.apisix.plugins.basic_auth import BasicAuth
 from anygate.dialects.apisix.plugins.client_control import ClientControl
 from anygate.dialects.apisix.plugins.consumer_restriction import ConsumerRestriction
 from anygate.dialects.apisix.plugins.cors import Cors
+from anygate.dialects.apisix.plugins.csrf import Csrf
 from anygate.dialects.apisix.plugins.echo import Echo
 from anygate.dialects.apisix.plugins.fault_injection import FaultInjection
+from anygate.dialects.apisix.plugins.forward_auth import ForwardAuthPlugin
 from anygate.dialects.apisix.plugins.gzip import Gzip
+from anygate.dialects.apisix.plugins.hmac_auth import HmacAuth
 from anygate.dialects.apisix.plugins.ip_restriction import IpRestriction
 from anygate.dialects.apisix.plugins.jwt_auth import JwtAuth
 from anygate.dialects.apisix.plugins.key_auth import KeyAuth
+from anygate.dialects.apisix.plugins.ldap_auth import LdapAuth
 from anygate.dialects.apisix.plugins.limit_conn import LimitConn
 from anygate.dialects.apisix.plugins.limit_count import LimitCount
 from anygate.dialects.apisix.plugins.limit_req import LimitReq
@@ -31,10 +35,10 @@ from anygate.dialects.apisix.plugins.proxy_cache import ProxyCache
 from anygate.dialects.apisix.plugins.proxy_mirror import ProxyMirror
 from anygate.dialects.apisix.plugins.proxy_rewrite import ProxyRewrite
 from anygate.dialects.apisix.plugins.redirect import RedirectPlugin
-from anygate.dialects.apisix.plugins.refused_guards import REFUSED_GUARDS
 from anygate.dialects.apisix.plugins.request_id import RequestIdPlugin
 from anygate.dialects.apisix.plugins.response_rewrite import ResponseRewrite
 from anygate.dialects.apisix.plugins.traffic_split import TrafficSplit
+from anygate.dialects.apisix.plugins.wolf_rbac import WolfRbac
 
 PLUGINS: Mapping[str, Plugin] = MappingProxyType(
     {
@@ -52,12 +56,16 @@ PLUGINS: Mapping[str, Plugin] = MappingProxyType(
             ClientControl(),
             ConsumerRestriction(),
             Cors(),
+            Csrf(),
             Echo(),
             FaultInjection(),
+            ForwardAuthPlugin(),
             Gzip(),
+            HmacAuth(),
             IpRestriction(),
             JwtAuth(),
             KeyAuth(),
+            LdapAuth(),
             LimitConn(),
             LimitCount(),
             LimitReq(),
@@ -71,7 +79,7 @@ PLUGINS: Mapping[str, Plugin] = MappingProxyType(
             RequestIdPlugin(),
             ResponseRewrite(),
             TrafficSplit(),
-            *REFUSED_GUARDS,
+            WolfRbac(),
         )
     }
 )

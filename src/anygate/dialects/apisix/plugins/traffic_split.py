@@ -9,11 +9,11 @@ import msgspec
 from pydantic import Field
 
 from anygate.diagnostics import FieldPath
-from anygate.dialects.apisix.expressions import Conditions
+from anygate.dialects.apisix.expressions import Conditions, Unread
 from anygate.dialects.apisix.findings import PLUGIN_CONFIG
 from anygate.dialects.apisix.plugins.config import Config
-from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
-from anygate.dialects.apisix.plugins.splitting import narrow
+from anygate.dialects.apisix.plugins.plugin import Answered, Refusal, Surroundings
+from anygate.dialects.apisix.plugins.splitting import close_unread, narrow
 from anygate.dialects.apisix.plugins.values import Vars
 from anygate.dialects.apisix.vars import read_alternatives
 from anygate.manifests.fields import IntOrString, Many
@@ -55,34 +55,36 @@ class TrafficSplit:
     config: type[Node] = TrafficSplitConfig
     is_guard = False
 
-    def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule] | Refusal:
+    def apply(self, config: Any, rule: HttpRule, surroundings: Surroundings) -> Sequence[HttpRule | Answered] | Refusal:
         """Send some of the rule's requests to other backends."""
         if not isinstance(rule.action, Forward) or rule.inference is not None:
             return [rule]
-        found: list[HttpRule] = []
+        found: list[HttpRule | Answered] = []
         for index, split in enumerate(config.rules):
             targets = _read_targets(split, rule.action, surroundings, ("rules", index, "weighted_upstreams"))
             if isinstance(targets, Refusal):
                 return targets
             action = msgspec.structs.replace(rule.action, targets=targets)
-            alternatives = _read_matches(split, ("rules", index, "match"))
-            if isinstance(alternatives, Refusal):
-                return alternatives
             if not split.match:
                 return [*found, msgspec.structs.replace(rule, action=action)]
-            found.append(narrow(rule, f"split-{index}", alternatives, action=action))
+            alternatives = _read_matches(split)
+            if isinstance(alternatives, Unread):
+                closed = close_unread(rule, f"split-{index}", alternatives, surroundings, ("rules", index, "match"))
+                found.append(Answered(closed))
+            else:
+                found.append(narrow(rule, f"split-{index}", alternatives, action=action))
         return [*found, rule]
 
 
-def _read_matches(split: SplitRule, path: FieldPath) -> list[Conditions] | Refusal:
+def _read_matches(split: SplitRule) -> tuple[Conditions, ...] | Unread:
     found: list[Conditions] = []
-    for index, match in enumerate(split.match):
+    reason = ""
+    for match in split.match:
         alternatives = read_alternatives(match.vars)
-        if isinstance(alternatives, str):
-            text = f"the condition cannot be asked for: {alternatives}"
-            return Refusal(PLUGIN_CONFIG, text, "", (*path, index, "vars"))
+        if isinstance(alternatives, Unread):
+            reason, alternatives = reason or alternatives.reason, alternatives.rest
         found.extend(alternatives or (Conditions(),))
-    return found
+    return Unread(reason, tuple(found)) if reason else tuple(found)
 
 
 def _read_targets(

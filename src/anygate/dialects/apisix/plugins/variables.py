@@ -10,7 +10,9 @@ from types import MappingProxyType
 from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.plugins.plugin import Surroundings
 from anygate.dialects.apisix.plugins.variable_findings import VARIABLE
-from anygate.model.text import Kind, Text, Value, Variable
+from anygate.manifests.sensitive import Sensitive
+from anygate.model.text import Kind, SecretValue, Text, Value, Variable
+from anygate.model.tls import Opaque
 
 CALLER = "x-consumer-username"
 """The header in which authentication says who calls; what clients send in it does not get that far."""
@@ -41,6 +43,9 @@ _NAMED: Mapping[str, Variable] = MappingProxyType(
     }
 )
 _PREFIXES: tuple[tuple[str, Kind], ...] = (("http_", "header"), ("arg_", "query"))
+_NO_WORD = re.compile(r"[^\w.-]", re.ASCII)
+"""What has a meaning where Envoy is told a name, among others."""
+
 _REFERENCE = re.compile(r"(\\\$)|\$\{(\w+)\}|\$(\w+)")
 
 
@@ -72,6 +77,21 @@ def read_text(written: str, surroundings: Surroundings, path: FieldPath = ()) ->
             parts.append("$")
     parts.append(written[end:])
     return _join(parts)
+
+
+def hide(text: Value, surroundings: Surroundings, path: FieldPath) -> Value:
+    """A text whose literal parts are secrets of the model, which no dump shows; `path` is where it stands."""
+    owner, here = surroundings.owner, surroundings.origin
+    place = _NO_WORD.sub(lambda found: f"~{ord(found[0]):x}", ".".join(map(str, path)))
+    label = f"apisix/text/{owner.kind}/{owner.namespace}/{owner.name}/{here.path}/{place}"
+
+    def keep(at: int, part: str) -> SecretValue:
+        value = Sensitive(part.encode())
+        return SecretValue(secret=surroundings.add_secret(Opaque(origin=here, name=f"{label}/{at}", value=value)))
+
+    parts = text.parts if isinstance(text, Text) else (text,)
+    made = (keep(at, part) if isinstance(part, str) else part for at, part in enumerate(parts) if part)
+    return Text(parts=tuple(made)) if text else text
 
 
 def _join(parts: list[str | Variable]) -> Value:

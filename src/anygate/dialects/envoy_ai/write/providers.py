@@ -9,7 +9,7 @@ from anygate.dialects.envoy_ai.write.findings import MODEL_CREDENTIAL, MODEL_OUR
 from anygate.dialects.envoy_ai.write.words import given, write_body, write_headers
 from anygate.dialects.guest_routes import Host
 from anygate.model.backend import Backend
-from anygate.model.inference import Provider
+from anygate.model.inference import AwsCredential, Provider, TokenCredential
 
 _OURS = ("Gemini",)
 _ENDINGS = ("/chat/completions", "/responses", "/embeddings", "/messages")
@@ -78,6 +78,9 @@ class Providers:
         for field, text in _LOST.items():
             if getattr(provider, field):
                 host.lose(MODEL_SETTING, provider.origin, text)
+        if provider.region and not isinstance(provider.credential, AwsCredential | TokenCredential):
+            text = f"the region {provider.region} has no place without credentials of its cloud"
+            host.lose(MODEL_SETTING, provider.origin, text)
         if provider.forward_proxy:
             text = f"the proxy {provider.forward_proxy} has to be named in a GatewayConfig: without it the provider is "
             host.lose(MODEL_CREDENTIAL, provider.origin, f"{text}reached directly")

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from anygate.dialects.envoy_ai.refine import FIRST_BYTE, RETRY_ON, RETRY_STATUSES
+from anygate.dialects.envoy_ai.refine import FIRST_BYTE, RETRY_ON, RETRY_STATUSES, UNSERVED
 from anygate.dialects.envoy_ai.write.costs import keep_limits
 from anygate.dialects.envoy_ai.write.findings import MODEL_PATHS, MODEL_ROUTING, MODEL_SETTING
 from anygate.dialects.envoy_ai.write.groups import Group, Share
 from anygate.dialects.envoy_ai.write.providers import Providers
 from anygate.dialects.envoy_ai.write.words import given, span
 from anygate.dialects.guest_routes import Host
-from anygate.model.edit import Rewrite
+from anygate.model.edit import Respond, Rewrite
 from anygate.model.match import HttpMatch
 from anygate.model.retry import Retry
 from anygate.model.route import BackendTarget, Forward, HttpRule, Timeouts
@@ -162,6 +162,8 @@ class RuleWords:
     def _name_difference(self, endpoint: str, rule: HttpRule, chosen: HttpRule) -> None:
         """Name what is otherwise for requests of one endpoint than for those of the one that is written."""
         targets = _targets(rule)
+        if isinstance(rule.action, Respond) and UNSERVED not in rule.action.body:
+            self._host.lose(MODEL_PATHS, rule.origin, "what no provider serves is refused in other words")
         if rule is chosen or not targets:
             return
         if not self._reached(rule) <= self._reached(chosen):

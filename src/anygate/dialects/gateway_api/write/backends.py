@@ -158,16 +158,18 @@ class Backends:
         tls = backend.tls
         if tls is None or _fits_policy(tls, ""):
             return spec, tls
-        return {**spec, "tls": self._write_tls(tls, namespace)}, None
+        # A Backend with TLS is offered HTTP/2 unless it says otherwise.
+        offered = tls.alpn or (("http/1.1",) if backend.protocol == "http1" else ())
+        return {**spec, "tls": self._write_tls(tls, namespace, offered)}, None
 
-    def _write_tls(self, tls: ClientTls, namespace: str) -> dict[str, Any]:
+    def _write_tls(self, tls: ClientTls, namespace: str, offered: tuple[str, ...]) -> dict[str, Any]:
         own = (NameMatch(kind="dns", value=tls.sni),) if tls.sni and not tls.insecure else ()
         if _alternatives(tls.names) != _alternatives(own):
             text = (
                 "the names that the backend's certificate must carry cannot be named beside what else is asked of TLS"
             )
             self._writing.losses.add(SECURITY, tls.origin, text)
-        strange = [one for one in tls.alpn if one not in _PROTOCOL_NAMES]
+        strange = [one for one in offered if one not in _PROTOCOL_NAMES]
         if strange:
             text = f"the protocol {strange[0]} is no longer offered to the backend"
             self._writing.losses.add(SETTING, tls.origin, text)
@@ -184,7 +186,7 @@ class Backends:
             **given(
                 sni=None if tls.auto_sni else tls.sni or None,
                 client_certificate_ref=certificate,
-                alpn_protocols=[one for one in tls.alpn if one in _PROTOCOL_NAMES] or None,
+                alpn_protocols=[one for one in offered if one in _PROTOCOL_NAMES] or None,
             ),
             **write_parameters(tls.parameters),
         }

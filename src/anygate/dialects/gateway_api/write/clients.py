@@ -99,17 +99,9 @@ def _write_headers(found: HttpServer) -> dict[str, Any]:
         x_forwarded_client_cert=certificate,
         with_underscores_action=_UNDERSCORES.get(found.underscores),
         request_id=request_id or None,
-        early_request_headers=_write_edit(_without_callers(found)),
+        early_request_headers=_write_edit(found.incoming_changes),
         late_response_headers=_write_edit(found.late_response_headers),
     )
-
-
-def _without_callers(found: HttpServer) -> HeaderEdit | None:
-    """The changes to requests as they come in, which lose the headers that only a gateway may tell."""
-    if not found.caller_headers:
-        return found.early_request_headers
-    changes = found.early_request_headers or HeaderEdit()
-    return HeaderEdit(set=changes.set, add=changes.add, remove=(*changes.remove, *found.caller_headers))
 
 
 def _write_edit(found: HeaderEdit | None) -> dict[str, Any] | None:

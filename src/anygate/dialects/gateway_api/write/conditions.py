@@ -64,6 +64,8 @@ def read_match(match: HttpMatch | None, scheme: str) -> Positive | None:
         raise Unsayable("a condition on the client's address")
     if match.client_certificate is not None:
         raise Unsayable("a condition on the client's certificate")
+    if match.body or match.is_read is not None:
+        raise Unsayable("a condition on what stands in the body")
     if match.percent < 100:
         raise Unsayable(f"a share of {match.percent:g} % of the requests")
     plain: dict[str, list[Value]] = {"headers": [], "query": [], "cookies": []}

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from anygate.dialects.gateway_api.write.clients import write_client
-from anygate.dialects.gateway_api.write.findings import LISTENER
+from anygate.dialects.gateway_api.write.findings import LISTENER, SETTING
 from anygate.dialects.gateway_api.write.objects import Document, clean
 from anygate.dialects.gateway_api.write.words import given
 from anygate.dialects.gateway_api.write.writing import Writing, namespace_of
@@ -97,6 +97,7 @@ def _write_gateway(writing: Writing, gateway: Gateway) -> list[Place]:
     policies: list[tuple[str, dict[str, Any]]] = []
     for listener in gateway.listeners:
         for server in _keep_servers(writing, listener):
+            _name_separation(writing, server)
             for hostname, tls in _list_doors(_demand_certificates(server)):
                 door = msgspec.structs.replace(server, hostname=hostname, tls=tls)
                 section = _name_section(door, listener, [one["name"] for one in spec["listeners"]])
@@ -117,6 +118,15 @@ def _demand_certificates(server: Server) -> Server:
         return server
     tls = msgspec.structs.replace(server.tls, client_validation=msgspec.structs.replace(validation, required=True))
     return msgspec.structs.replace(server, tls=tls)
+
+
+def _name_separation(writing: Writing, server: Server) -> None:
+    """Say that names which shared connections have listeners of their own from now on."""
+    if sum(len(one.server_names) for one in server.named_tls) > 1:
+        text = (
+            "a connection that was made for one host no longer takes requests for another: they are answered with 421"
+        )
+        writing.losses.add(SETTING, server.origin, text)
 
 
 def _list_doors(server: Server) -> list[tuple[str, ServerTls | None]]:

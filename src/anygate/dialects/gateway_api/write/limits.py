@@ -38,6 +38,9 @@ def _write_rule(rule: LimitRule, losses: Losses) -> dict[str, Any] | None:
     if rule.window in _WINDOWS:
         losses.add(SECURITY, rule.origin, f"the limit is left out: {_WINDOWS[rule.window]} cannot be said")
         return None
+    if isinstance(rule.response_cost, Expression) and rule.request_cost == 0:
+        losses.add(SECURITY, rule.origin, "the limit is left out: a cost of answers that is worked out cannot be said")
+        return None
     try:
         selectors = [made for one in rule.selectors if (made := _write_selector(one))]
     except Unsayable as problem:

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from anygate.diagnostics import Rule
-from anygate.dialects.gateway_api.write.checks import fold_checks
 from anygate.dialects.gateway_api.write.findings import REWRITE, SECURITY, SETTING
 from anygate.dialects.gateway_api.write.plugins import is_fetched
 from anygate.dialects.gateway_api.write.writing import Writing
-from anygate.model.backend import Backend
+from anygate.model.backend import Backend, LoadBalancing
 from anygate.model.edit import HeaderEdit
+from anygate.model.folded_checks import fold_checks
 from anygate.model.inference import Inference, Provider
 from anygate.model.listener import Stage
 from anygate.model.mcp import Mcp, McpAccess
@@ -35,8 +35,12 @@ NOT_CARRIED = {
     "HashPolicy.attributes": "the attributes of a hashed cookie have no place",
     "HttpRule.answers": "changes to answers beyond their headers have no place",
     "HttpRule.breaker": "a breaker that answers for a failing backend has no place",
+    "HttpRule.cache": "answers are not kept: every one is the backend's",
     "HttpRule.compression": "compression of answers has no place that is read here",
-    "HttpRule.cors_headers": "answers to requests that name no origin have no headers for browsers",
+    "HttpRule.cors_headers": "answers to requests that name no origin have no headers for browsers, and those to "
+    "others repeat it",
+    "HttpRule.metering": "metrics by the names of APISIX have no place; Envoy has its own",
+    "HttpRule.trace": "which requests of a route are traced has no place: the EnvoyProxy of the class traces all",
     "HttpRule.request_id": "a request id of its own form has no place",
     "HttpRule.wordings": "refusals have the words of the implementation",
     "HttpServer.connect_failure_status": "the status for a backend that cannot be reached has no place",
@@ -50,11 +54,14 @@ NOT_CARRIED = {
     "LimitRule.window": "how the time of a limit is counted is the implementation's",
     "LoadBalancing.override_header": "a header that names the endpoint has no place",
     "LoadBalancing.prefer_local_zone": "a preference for the local zone has no place",
+    "Oidc.hides_cookies": "backends find the tokens of a login in its cookies",
+    "Oidc.timeout": "how long the provider has for an answer is the implementation's",
     "Redirect.drop_query": "a redirect keeps the query",
     "Redirect.keep_host": "a redirect names the host as the implementation does",
     "Respond.text": "an answer put together for each request has no place",
     "Server.access_log": "the access log has no place in a policy: it belongs into the EnvoyProxy of the class",
     "Session.path": "the path of a session's cookie has no place",
+    "StreamRoute.connection_limit": "a limit of the connections of one route has no place",
     "Timeouts.whole": "what a limit on the whole exchange bounds is the implementation's",
     "Timeouts.attempt_idle": "a limit on silence within one attempt has no place",
 }
@@ -78,6 +85,8 @@ UNSAFE = {
     "JwtProvider.jwks_secret": "a key set that has to be kept secret has no place",
     "JwtProvider.sanitize": "a token is not taken off the request",
     "Oidc.id_claims_header": "a header for the claims has no place",
+    "Oidc.id_token_header": "a header for the ID token has no place",
+    "Oidc.secret_in_body": "the client's secret is always sent as a password",
     "Oidc.post_logout_url": "where people go after they log out has no place",
     "Oidc.when_missing": "requests without a login are always sent to log in",
     "Principal.other_addresses": "a rule for the addresses that are not listed has no place",
@@ -85,6 +94,10 @@ UNSAFE = {
     "Principal.missing_scopes": "a rule for tokens without certain scopes has no place",
     "Security.access_token_header": "a header of its own for the access token has no place",
     "Security.admission": "a check before anybody is recognised has no place",
+    "Security.forward_auth": "a service that is asked by a request of its own has no place",
+    "Security.checks": "signatures, tokens of forms, and users of directories and wolf servers have no place",
+    "Security.introspection": "a token that its issuer is asked about has no place",
+    "Security.userinfo_header": "a header for what is known of a user has no place",
     "Security.caller": "the name of a caller has no place, so that checks of it refuse or take everyone",
     "StreamRoute.allowed_sources": "a route for connections from some addresses only has no place, and is left out",
     "StreamRoute.denied_sources": "a route for connections from some addresses only has no place, and is left out",
@@ -107,6 +120,9 @@ HARMLESS = {
     "Continue.stage": "a rule that goes on to a stage is left out and named",
     "Endpoint.draining": "the cluster knows which endpoints are going away",
     "Expression.expression": "a limit with a cost that is worked out is named as a whole",
+    "Gateway.collector": "the rules that are traced are named",
+    "Gateway.exporter": "the rules whose requests are counted are named",
+    "Server.spans": "the rules that are traced are named",
     "Gateway.stages": "the rules that go on to a stage are left out and named",
     "HttpMatch.rank": "it says the order, which is kept by other words",
     "HttpRoute.created": "it says the order, which is kept by other words",
@@ -115,6 +131,8 @@ HARMLESS = {
     "Listener.loopback": "it is for a workload on the same machine",
     "Oidc.hmac_secret": "it is made anew from the client's secret",
     "Oidc.redirect_path": "it is part of the URL",
+    "Oidc.userinfo_backend": "the header with what is known of a user is named",
+    "Oidc.userinfo_endpoint": "the header with what is known of a user is named",
     "Server.rank_first": "it says the order, which is kept by other words",
     "SocketSecret.socket": "what came from a socket becomes a Secret that people make",
     "StreamRoute.created": "it says the order, of which one route is left",
@@ -132,6 +150,7 @@ HARMLESS = {
     "Oidc.name": "it names nothing outside of the model",
     "Opaque.value": "secrets are referred to where they are, and never written",
     "PassiveCheck.consecutive_local_failures": "it counts only where local errors are told apart, and is written there",
+    "Security.handover": "the callers whose requests another rule decides are refused, and named",
     "Respond.reason": "it tells people why, and is in no answer",
     "Opaque.name": "what refers to a secret says which",
     "SocketSecret.name": "what refers to a secret says which",
@@ -180,6 +199,9 @@ def _visit(
                 writing.losses.add(rule, here, sentence)
         if isinstance(node, HeaderEdit):
             _name_texts(writing, node, here)
+        if isinstance(node, LoadBalancing) and node.kind == "ring_hash":
+            text = "Envoy Gateway hashes into a table where there was a ring: clients move to other endpoints once"
+            writing.losses.add(SETTING, here, text)
         for name in node.__struct_fields__:
             _visit(writing, getattr(node, name), here, by_guest, carried)
 

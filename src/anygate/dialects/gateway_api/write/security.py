@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 from anygate.dialects.gateway_api.write.backends import Backends
-from anygate.dialects.gateway_api.write.checks import close, fold_checks, is_sayable
+from anygate.dialects.gateway_api.write.checks import close, is_sayable
 from anygate.dialects.gateway_api.write.connections import write_connection
-from anygate.dialects.gateway_api.write.findings import SETTING
+from anygate.dialects.gateway_api.write.findings import SECURITY, SETTING
 from anygate.dialects.gateway_api.write.words import given, span
 from anygate.dialects.gateway_api.write.writing import Writing
 from anygate.model.backend import Connection
+from anygate.model.folded_checks import fold_checks
 from anygate.model.security import (
     ApiKeyAuth,
     Authorization,
@@ -43,6 +44,10 @@ class SecurityWords:
         if given_as.admission is not None and found.admission is None and _recognises(found):
             text = "addresses are looked at once somebody is recognised, and a stranger may be asked first"
             self._writing.losses.add(SETTING, given_as.admission.origin, text)
+        if given_as.handover is not None:
+            names = ", ".join(name for name, _ in given_as.handover.rules)
+            text = f"requests of {names} cannot be decided by rules of their own, and are refused"
+            self._writing.losses.add(SECURITY, given_as.handover.origin, text)
         if given_as.caller is not None and found.caller is None:
             text = f"the backend is no longer told in {given_as.caller.header} who calls"
             self._writing.losses.add(SETTING, given_as.caller.origin, text)

@@ -9,7 +9,7 @@ from anygate.dialects.gateway_api.write.losses import Losses
 from anygate.dialects.guest_routes import Line
 from anygate.model.edit import Respond
 from anygate.model.route import HttpRoute, HttpRule
-from anygate.model.route_table import ANY_HOST, VirtualHost, covers, is_loose, virtual_hosts
+from anygate.model.route_table import ANY_HOST, VirtualHost, covers, is_loose, specificity, virtual_hosts
 
 
 class Table(NamedTuple):
@@ -55,19 +55,30 @@ def _each_host(places: Sequence[Place], losses: Losses) -> Iterator[tuple[Place,
         done.update(id(one) for one in shared)
         by_server = {id(one.server): one for one in shared}
         hosts = virtual_hosts([one.server for one in shared])
-        known = {host.domain for host in hosts}
+        rows = {host.domain: _lines(host, hosts) for host in hosts}
         for host in hosts:
             owner = by_server[id(host.server)]
-            lines = _lines(host, hosts)
+            lines = rows[host.domain]
             if not is_loose(host.domain):
-                if lines:
+                if lines and not _is_hidden(host.domain, owner, [name for name, found in rows.items() if found]):
                     yield owner, host.domain, lines
                 continue
             text = f"names that end in {host.domain[1:]} in the middle of a label are no longer served"
             losses.add(PREFIX, next(line.route.origin for line in lines), text)
             below = f"*.{host.domain[1:]}"
-            if below not in known:
+            if below not in rows:
                 yield owner, below, lines
+
+
+def _is_hidden(domain: str, place: Place, domains: Sequence[str]) -> bool:
+    """Whether a listener is for one hostname only, and another table is nearer to that one.
+
+    On such a listener both would be for the same hostname, and their names would say which is asked first.
+    """
+    if not place.hostname or not covers(domain, place.hostname):
+        return False
+    near = [one for one in domains if not is_loose(one) and covers(one, place.hostname)]
+    return domain != max(near, key=specificity)
 
 
 def _shares_table(one: Place, other: Place) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from anygate.dialects.gateway_api.write.connections import write_connection, write_retry
+from anygate.dialects.gateway_api.write.findings import SETTING
 from anygate.dialects.gateway_api.write.limits import write_limits
 from anygate.dialects.gateway_api.write.losses import Losses
 from anygate.dialects.gateway_api.write.words import given, span
@@ -17,6 +18,10 @@ def write_traffic(rule: HttpRule, connection: Connection, is_grpc: bool, losses:
     """The settings of a policy for a rule, empty when none is needed. A GRPCRoute has no timeouts of its own."""
     made = write_connection(connection, rule.hash_policies)
     times = rule.timeouts
+    if rule.upgrades != _UPGRADES and rule.request_buffer is not None:
+        # Envoy Gateway takes a policy with either of both only.
+        text = "which upgrades are allowed has no place beside a limit of bodies: requests for a WebSocket go on"
+        losses.add(SETTING, rule.origin, text)
     http = given(
         request_timeout=span(times.request) if is_grpc else None,
         stream_idle_timeout=span(times.stream_idle),

@@ -29,6 +29,8 @@ GATEWAY = DOMAIN + "apisix: {{gateways: [{{name: a, subdomain: a, api_key: {}, c
         f"{DOMAIN}apisix:\n  gateways:\n  - api_key: {SECRET}\n    api_key: {SECRET}\n",
         shop(f"rate_limiting: {{redis_password: {SECRET}, nonsense: 1}}"),
         DOMAIN + f"apisix:\n  gateways:\n  - name: a\n    corss: 1\n    api_key: |\n      {SECRET}\n",
+        f'{{"domain": "lab.test", "apisix": {{"gateways": [{{"name": "a", "corss": 1, "api_key": "a\\"{SECRET}"}}]}}}}',
+        f'{{"domain": "lab.test", "apisix": {{"gateways": [{{"name": "a", "api_key": "{SECRET}", }}, ]}}',
     ],
 )
 def test_diagnostics_show_no_secret(text: str) -> None:

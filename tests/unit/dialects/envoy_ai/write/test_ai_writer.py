@@ -190,9 +190,9 @@ def test_a_service_is_the_same_but_for_what_is_named() -> None:
     made = convert_services(route("name: gpt"), service("gpt", "openai", "gpt-4o", "retry: {maxRetries: 2}"), SECRET)
     asked = [one for one in made.differences if "-X POST" in one.request and "/v1/chat" in one.request]
     found = {(aspect.name, aspect.new) for one in asked for aspect in one.aspects}
-    # What is not served is refused in other words.
     assert {one for one in found if one[0] != "body"} == {("timeouts whole", "none")}
     messages = {one.message for one in made.written.losses}
+    assert "what no provider serves is refused in other words" in messages
     assert "what a limit on the whole exchange bounds is the implementation's" in messages
     assert all(one.rule.severity is not Severity.ERROR for one in made.written.losses)
 

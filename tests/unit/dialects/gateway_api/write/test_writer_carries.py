@@ -31,7 +31,10 @@ from anygate.model.root import Model
 
 HELD_BACK = (Inference, Provider, Mcp, McpAccess, Stage, Origin)
 LOST = {**NOT_CARRIED, **UNSAFE, **MOVED}
-CLOSING = ("HttpMatch.source_cidrs", "HttpMatch.client_certificate", "HttpMatch.percent", "LimitSelector.distinct_text")
+CLOSING = (
+    *("HttpMatch.source_cidrs", "HttpMatch.client_certificate", "HttpMatch.percent", "HttpMatch.body"),
+    *("HttpMatch.is_read", "LimitSelector.distinct_text"),
+)
 """Conditions for want of which a row is left out, so that the rest of it shows in the others only."""
 
 

@@ -1,0 +1,62 @@
+"""`envoy.service.ext_proc.v3.ExternalProcessor`: gives kept answers, and keeps those of backends."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from anygate.envoy.api import message
+from anygate.envoy.cache_order import ORDER_KEY, read_order
+from anygate.services.cache.exchange import Exchange
+from anygate.services.cache.zone import Zones
+
+if TYPE_CHECKING:
+    import grpc
+
+NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
+_REQUEST = "envoy.service.ext_proc.v3.ProcessingRequest"
+
+
+class CacheService:
+    """Keeps answers in memory, in zones. `clock` gives seconds since 1970."""
+
+    name = NAME
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._zones = Zones()
+        self._clock = clock
+        self._request = message(_REQUEST)
+
+    def methods(self) -> "Mapping[str, grpc.RpcMethodHandler]":
+        """Return the one method."""
+        import grpc
+
+        return {"Process": grpc.stream_stream_rpc_method_handler(self._process)}
+
+    async def open(self) -> None:
+        """Nothing: zones begin empty."""
+
+    async def close(self) -> None:
+        """Nothing: what is kept ends with the process."""
+
+    async def _process(self, parts: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """Follow one request. Once there is nothing more to see the call ends, and Envoy goes on by itself."""
+        import grpc
+
+        given = next((value for key, value in context.invocation_metadata() if key == ORDER_KEY), "")
+        try:
+            order = read_order(given)
+        except msgspec.DecodeError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no order")
+            return
+        zone = self._zones.get(order.cache.zone, order.cache.capacity)
+        exchange = Exchange(order, zone, self._clock)
+        try:
+            async for raw in parts:
+                for answer in exchange.take(self._request.FromString(raw)):
+                    yield answer
+                if exchange.is_over:
+                    return
+        finally:
+            exchange.close()

@@ -1,0 +1,1 @@
+"""Checks that Envoy has nothing for, as the service that it asks about requests (`envoy.service.auth.v3`)."""
