@@ -35,30 +35,33 @@ _NAMES = frozenset(name.lower() for name in CREDENTIALS)
 
 def holds_credential(file: SourceFile, number: int, first: int, last: int) -> bool:
     """Whether a line of the document from line `first` to `last` shows a credential or a part of one."""
-    names = _choose_names(file, first, last)
-    line = file.line(number)
-    keys = [(found.group(1).lower(), line[found.end() :].strip()) for found in _KEY.finditer(line)]
-    if any(rest and (key in names or (key in HEADERS and rest[0] not in "{[")) for key, rest in keys):
-        return True
-    # The field that a line belongs to is the next one above that stands further left.
-    indent = _indent(line)
-    for above in range(number - 1, first - 1, -1):
-        text = file.line(above)
-        if not text.strip() or _indent(text) >= indent:
+    return number in _find_lines(file, first, last)
+
+
+@lru_cache(maxsize=16)
+def _find_lines(file: SourceFile, first: int, last: int) -> frozenset[int]:
+    """The lines with a credential, found in one pass: what stands below a field stands further right."""
+    names = _choose_names("\n".join(file.lines[first - 1 : last]))
+    found = []
+    hidden_from: int | None = None
+    for number in range(first, last + 1):
+        line = file.line(number)
+        if not line.strip():
             continue
-        indent = _indent(text)
-        if any(found.group(1).lower() in names for found in _KEY.finditer(text)):
-            return True
-    return False
+        # The dash of a list belongs to what is left of it.
+        indent = len(line) - len(line.lstrip(" -"))
+        if hidden_from is not None and indent > hidden_from:
+            found.append(number)
+            continue
+        hidden_from = None
+        for one in _KEY.finditer(line):
+            key, rest = one.group(1).lower(), line[one.end() :].strip()
+            if key in names:
+                hidden_from = indent
+            if rest and (key in names or (key in HEADERS and rest[0] not in "{[")):
+                found.append(number)
+    return frozenset(found)
 
 
-@lru_cache(maxsize=64)
-def _choose_names(file: SourceFile, first: int, last: int) -> frozenset[str]:
-    text = "\n".join(file.lines[first - 1 : last])
-    near = (names for word, names in CREDENTIALS_NEAR.items() if word in text)
-    return _NAMES.union(*near)
-
-
-def _indent(line: str) -> int:
-    """How far right a line's first field stands; the dash of a list belongs to what is left of it."""
-    return len(line) - len(line.lstrip(" -"))
+def _choose_names(text: str) -> frozenset[str]:
+    return _NAMES.union(*(names for word, names in CREDENTIALS_NEAR.items() if word in text))
