@@ -66,6 +66,11 @@ ROUTES = {
             {{name: one, provider: openai, weight: 3, {KEY}}},
             {{name: two, provider: deepseek, weight: 1, {KEY}}}]}}}}"""
     ],
+    "hashed": [
+        f"""{{name: ai-proxy-multi, config: {{balancer: {{algorithm: chash, hash_on: header, key: x-user}}, instances: [
+            {{name: one, provider: openai, weight: 1, {KEY}}},
+            {{name: two, provider: deepseek, weight: 1, {KEY}}}]}}}}"""
+    ],
 }
 PLAIN = """
     - name: own
@@ -321,6 +326,16 @@ def test_weights_share_requests_out(gateway: Running) -> None:
     seen = Counter(served_by(client.post({"model": "m", **said("hi")})) for _ in range(120))
     assert set(seen) == {"api.openai.com", "api.deepseek.com"}
     assert 65 <= seen["api.openai.com"] <= 112
+
+
+def test_a_hash_keeps_a_user_with_one_instance(gateway: Running) -> None:
+    client = Client(gateway, "hashed")
+    chosen = {}
+    for user in map(str, range(20)):
+        seen = {served_by(client.post({"model": "m", **said("hi")}, **{"x-user": user})) for _ in range(5)}
+        assert len(seen) == 1
+        chosen[user] = seen.pop()
+    assert set(chosen.values()) == {"api.openai.com", "api.deepseek.com"}
 
 
 STACK = """

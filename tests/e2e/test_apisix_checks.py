@@ -13,8 +13,10 @@ from time import gmtime, strftime, time
 from typing import Any
 from urllib.parse import urlsplit
 
+import apisix_objects
 import httpx2
 import pytest
+from apisix_objects import consumer
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from ldap_directory import BASE_DN, Directory, directory
@@ -33,31 +35,9 @@ INVALID = {"message": "client request can't be validated"}
 CHALLENGE = 'hmac realm="hmac"'
 
 
-def consumer(name: str, parameter: str, plugins: str = "[]") -> str:
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixConsumer
-metadata: {{name: {name}}}
-spec: {{authParameter: {{{parameter}}}, plugins: {plugins}}}
-"""
-
-
 def route(name: str, *plugins: str, more: str = "", paths: str = "") -> str:
-    listed = "".join(f"\n      - {plugin}" for plugin in plugins)
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixRoute
-metadata: {{name: {name}}}
-spec:
-  http:
-    - name: {name}
-      match: {{paths: ["{paths or f"/{name}/*"}"], hosts: [{f"{name}.test" if paths else "web.test"}]}}
-      backends: [{{serviceName: web, servicePort: 80}}]
-      plugins: {listed or "[]"}
-{more}
-"""
+    match = f'paths: ["{paths}"], hosts: [{name}.test]' if paths else f'paths: ["/{name}/*"], hosts: [web.test]'
+    return apisix_objects.route(name, *plugins, match=match, more=more)
 
 
 SERVICE = """
@@ -71,9 +51,9 @@ kind: Secret
 metadata: {name: bob}
 stringData: {key_id: bob-id, secret_key: key-of-bob-4567}
 """
-LIMIT = "[{name: limit-count, enable: true, config: {count: 1, time_window: 600, rejected_code: 429}}]"
+LIMIT = "{name: limit-count, enable: true, config: {count: 1, time_window: 600, rejected_code: 429}}"
 AI = "{name: ai-proxy, config: {provider: openai, options: {model: m}, auth: {header: {Authorization: Bearer key}}}}"
-REWRITE = "[{name: proxy-rewrite, enable: true, config: {headers: {set: {X-Mine: '1'}}}}]"
+REWRITE = "{name: proxy-rewrite, enable: true, config: {headers: {set: {X-Mine: '1'}}}}"
 FORMS = f"{{name: csrf, config: {{key: {FORM_KEY}, expires: 60}}}}"
 
 
@@ -97,15 +77,15 @@ def manifests(found: Directory) -> str:
             route("hidden", "{name: hmac-auth, config: {hide_credentials: true, realm: place}}"),
             route("anonymous", "{name: hmac-auth, config: {anonymous_consumer: default_bob}}"),
             route("only-ann", "{name: hmac-auth}", "{name: consumer-restriction, config: {whitelist: [default_ann]}}"),
-            route("shorthand", more="      authentication: {enable: true, type: hmacAuth}"),
+            route("shorthand", more="authentication: {enable: true, type: hmacAuth}"),
             route("both", "{name: hmac-auth}", "{name: key-auth}"),
             route("token", "{name: hmac-auth}", "{name: jwt-auth}"),
             route("form", FORMS),
             route("form-signed", FORMS, "{name: hmac-auth}"),
             route("directory", f"{{name: ldap-auth, config: {{{ldap}}}}}"),
-            route("short", more=f"      authentication: {{enable: true, type: ldapAuth, ldapAuth: {{{moved}}}}}"),
+            route("short", more=f"authentication: {{enable: true, type: ldapAuth, ldapAuth: {{{moved}}}}}"),
             route("wolf", "{name: wolf-rbac, config: {}}"),
-            route("short-wolf", more="      authentication: {enable: true, type: wolfRBAC}"),
+            route("short-wolf", more="authentication: {enable: true, type: wolfRBAC}"),
             route("model", "{name: hmac-auth}", AI, paths="/*"),
             route("model-open", AI, paths="/*"),
         )

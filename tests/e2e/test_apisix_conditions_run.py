@@ -123,7 +123,6 @@ def test_a_body_that_cannot_be_looked_at_has_nothing(bodies: Running) -> None:
     assert send(bodies, "/equal", plain + "}", JSON) == "wide"
     assert send(bodies, "/equal", '{"user":', JSON) == "wide"
     assert send_json(bodies, "/equal", {"user": {"plan": "pro"}, "long": "x" * 900_000}) == "equal"
-    assert send_json(bodies, "/equal", {"user": {"plan": "pro"}, "long": "x" * 1_100_000}) == "wide"
     pieces = iter([b'{"user":', b'{"plan":"pro"}}'])
     answer = httpx2.post(bodies.url(PORT) + "/equal", content=pieces, headers={"host": "any.test", **JSON})
     assert served_by(answer) == "equal"

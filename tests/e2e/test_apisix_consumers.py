@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import apisix_objects
 import httpx2
 import pytest
 from filter_gateway import Upstream
@@ -21,34 +22,13 @@ IPS = "ip-restriction, config"
 
 
 def consumer(name: str, *plugins: str, credential: str = "") -> str:
-    listed = "".join(f"\n    - {{name: {plugin}}}" for plugin in plugins)
     known = credential or f"keyAuth: {{value: {{key: key-of-{name}}}}}"
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixConsumer
-metadata: {{name: {name}}}
-spec:
-  authParameter: {{{known}}}
-  plugins: {listed or "[]"}
-"""
+    return apisix_objects.consumer(name, known, *map("{{name: {}}}".format, plugins))
 
 
 def route(name: str, *plugins: str, more: str = "", host: str = "web.test") -> str:
-    listed = "".join(f"\n      - {{name: {plugin}}}" for plugin in plugins)
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixRoute
-metadata: {{name: {name}}}
-spec:
-  http:
-    - name: {name}
-      match: {{paths: ["/{name}/*"], hosts: [{host}]}}
-      upstreams: [{{name: web}}]
-      {more}
-      plugins: {listed or "[]"}
-"""
+    match, target = f'paths: ["/{name}/*"], hosts: [{host}]', "upstreams: [{name: web}]"
+    return apisix_objects.route(name, *map("{{name: {}}}".format, plugins), match=match, target=target, more=more)
 
 
 KEY = "key-auth, config: {hide_credentials: true}"

@@ -10,6 +10,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import apisix_objects
 import httpx2
 import pytest
 from filter_gateway import Answer, Upstream
@@ -46,19 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:authlib.jose module", "ignore:ge
 
 
 def route(name: str, config: str, secret: str = "login") -> str:
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixRoute
-metadata: {{name: {name}}}
-spec:
-  http:
-    - name: {name}
-      match: {{paths: ["/{name}/*"]}}
-      backends: [{{serviceName: web, servicePort: 80}}]
-      plugins:
-      - {{name: openid-connect, secretRef: {secret}, config: {{{config}}}}}
-"""
+    return apisix_objects.route(name, f"{{name: openid-connect, secretRef: {secret}, config: {{{config}}}}}")
 
 
 @contextmanager

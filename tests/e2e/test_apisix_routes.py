@@ -3,9 +3,11 @@
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from time import monotonic
 
 import httpx2
 import pytest
+from ai_gateway import Provider
 from running import Running, is_free, run_manifests, served_by, services
 from upstreams import http_server
 
@@ -317,3 +319,23 @@ def test_an_unknown_plugin_closes_its_rule_and_no_other() -> None:
     with run_manifests(*texts, ports=(PORT,)) as running:
         assert [ask(running, "/closed"), ask(running, "/open")] == ["503", "back"]
         assert "apisix-unknown-plugin" in running.rules()
+
+
+def test_nodes_are_probed_at_a_port_of_their_own_with_headers() -> None:
+    """Two nodes answer requests; where probes go, only one of them listens."""
+    probed = Provider("probed")
+    with http_server("one") as one, http_server("two", address="127.0.0.2") as two, probed:
+        check = (
+            f"type: http, port: {probed.port}, httpPath: /live, requestHeaders: ['X-Probe: 100%'],"
+            " healthy: {interval: 1s, successes: 1}, unhealthy: {interval: 1s, httpFailures: 1}"
+        )
+        nodes = f"{{type: Domain, name: 127.0.0.1, port: {one}}}, {{type: Domain, name: 127.0.0.2, port: {two}}}"
+        texts = (
+            route("probed", "name: probed, match: {paths: [/x]}, upstreams: [{name: probed}]"),
+            upstream("probed", f"healthCheck: {{active: {{{check}}}}}, externalNodes: [{nodes}]"),
+        )
+        with run_manifests(*texts, ports=(PORT,), stubs="none") as running, httpx2.Client() as client:
+            deadline = monotonic() + 20
+            while {client.get(running.url(PORT) + "/x").text for _ in range(10)} != {"one"}:
+                assert monotonic() < deadline
+            assert (probed.seen[0].path, probed.seen[0].headers["x-probe"]) == ("/live", "100%")

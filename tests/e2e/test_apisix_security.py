@@ -11,6 +11,7 @@ from time import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import apisix_objects
 import httpx2
 import pytest
 from filter_gateway import Upstream
@@ -70,19 +71,7 @@ spec: {{ports: [{{port: 80}}]}}
 
 
 def route(name: str, *plugins: str, more: str = "") -> str:
-    listed = "".join(f"\n      - {plugin}" for plugin in plugins)
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixRoute
-metadata: {{name: {name}}}
-spec:
-  http:
-    - name: {name}
-      match: {{paths: ["/{name}/*"], hosts: [web.test]{more}}}
-      backends: [{{serviceName: web, servicePort: 80}}]
-      plugins: {listed or "[]"}
-"""
+    return apisix_objects.route(name, *plugins, match=f'paths: ["/{name}/*"], hosts: [web.test]{more}')
 
 
 BASIC_HIDDEN = "{name: basic-auth, config: {hide_credentials: true}}"

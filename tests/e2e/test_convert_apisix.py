@@ -108,7 +108,8 @@ def test_both_answer_alike(
 @pytest.mark.parametrize(("path", "share"), [("/weights", 0.75), ("/node", 2 / 3)])
 def test_shares_are_kept(pair: tuple[Running, Running], path: str, share: float) -> None:
     for one in pair:
-        counted = Counter(served_by(httpx2.get(one.url(9080) + path)) for _ in range(200))
+        with httpx2.Client(base_url=one.url(9080)) as client:
+            counted = Counter(served_by(client.get(path)) for _ in range(200))
         (_, most), _ = counted.most_common()
         assert abs(most / 200 - share) < 0.12, counted
 

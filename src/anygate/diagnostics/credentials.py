@@ -20,16 +20,31 @@ HEADERS = frozenset(("apikey", "api-key", "authorization", "x-api-key", "x-goog-
 """Headers with credentials; fields of these names that hold other fields are something else."""
 
 CREDENTIALS_NEAR = {
-    "ApisixConsumer": frozenset(("value", "config")),
+    "ApisixConsumer": frozenset(("value", "config", "key")),
     "ApisixSettings": frozenset(("requestheaders",)),
     "MCPRoute": frozenset(("inline",)),
     "ai-proxy": frozenset(("auth",)),
     "csrf": frozenset(("key",)),
-    "openid-connect": frozenset(("session",)),
+    "key-auth": frozenset(("key",)),
+    "jwt-auth": frozenset(("secret",)),
+    "openid-connect": frozenset(("session", "secret")),
 }
 """Fields that are one, or hold one, where a word stands somewhere in the document; in lower case."""
 
+_TELLING = re.compile(
+    r"^(?!secret$|.*(?:refs?|names?|namespace)$)"
+    r".*(?:secret|passw(?:or)?d|(?:api|access|admin)[_-]?key|auth_header|(?<!max)[_-]token$|^token$)"
+)
+"""Names, in lower case, that tell of a credential whatever they belong to; with other fields below, those do. What is
+called `secret` alone is often the name of one."""
+
 _KEY = re.compile(r"""(?:^|[\s{,\[])["']?([\w.-]+)["']?\s*:(?=\s|$|["'{\[])""")
+_NO_COLON = re.compile(r"""^[\s-]*["']?([\w.-]+)["']?\s+(?=\S)""")
+"""A key whose colon was forgotten."""
+
+_USER = re.compile(r"""://[^\s/"'@]*:[^\s/"'@]+@""")
+"""A password in a URL."""
+
 _NAMES = frozenset(name.lower() for name in CREDENTIALS)
 
 
@@ -54,13 +69,24 @@ def _find_lines(file: SourceFile, first: int, last: int) -> frozenset[int]:
             found.append(number)
             continue
         hidden_from = None
-        for one in _KEY.finditer(line):
+        for one in _list_keys(line):
             key, rest = one.group(1).lower(), line[one.end() :].strip()
             if key in names:
                 hidden_from = indent
-            if rest and (key in names or (key in HEADERS and rest[0] not in "{[")):
+            if rest and (key in names or (_is_telling(key) and rest[0] not in "{[")):
                 found.append(number)
+        if _USER.search(line):
+            found.append(number)
     return frozenset(found)
+
+
+def _list_keys(line: str) -> list[re.Match[str]]:
+    forgotten = _NO_COLON.match(line)
+    return [*([forgotten] if forgotten else ()), *_KEY.finditer(line)]
+
+
+def _is_telling(key: str) -> bool:
+    return key in HEADERS or _TELLING.match(key) is not None
 
 
 def _choose_names(text: str) -> frozenset[str]:

@@ -62,4 +62,6 @@ class Diagnostic:
     @property
     def owner(self) -> str:
         """The object in words, where its place is not in its own text."""
-        return f" of {self.object}" if self.object and self.span is not None and self.span.file.is_plan else ""
+        if not self.object or self.span is None or not self.span.file.is_plan:
+            return ""
+        return f" of {self.object}" if self.path else f" (of {self.object})"

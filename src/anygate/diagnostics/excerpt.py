@@ -43,7 +43,7 @@ def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
     if span is None or not span.file.text:
         return []
     first, last = _document_lines(span.file, span.line)
-    if _may_be_secret(found, span.file, first, last) or holds_credential(span.file, span.line, first, last):
+    if _may_be_secret(found, span.file, first, last) or is_credential(span):
         return []
     gutter = len(str(span.line + 1))
     subject = span.file.line(span.line)
@@ -60,6 +60,12 @@ def render_excerpt(found: Diagnostic, width: int = 100) -> list[str]:
             if shown.strip():
                 rows.append(f"{number:>{gutter}} | {shown}".rstrip())
     return rows
+
+
+def is_credential(span: Span) -> bool:
+    """Whether what stands there is a credential or a part of one, so that no message may quote it."""
+    first, last = _document_lines(span.file, span.line)
+    return any(holds_credential(span.file, number, first, last) for number in range(span.line, span.end_line + 1))
 
 
 def _columns(span: Span, line: str) -> tuple[int, int]:

@@ -12,20 +12,22 @@ from anygate.explain.seen import Headers, SeenRequest, Turned, edit_headers
 from anygate.explain.upstream import UNKNOWN, Way
 from anygate.model.backend import Backend
 from anygate.model.edit import HeaderEdit, Redirect, Respond
-from anygate.model.folded_checks import fold_checks
-from anygate.model.origin import Origin
+from anygate.model.folded_authorization import fold_authorization
+from anygate.model.origin import NOWHERE
 from anygate.model.root import Model
 from anygate.model.route import BackendTarget, Forward, HttpRule, StreamRoute, list_backends
 from anygate.model.route_table import Row
 from anygate.model.text import Text
 
 _PROBE = "\x00"
-_NOWHERE = Origin("", "", "")
-_BARE = HttpRule(origin=_NOWHERE, name="", action=Forward(origin=_NOWHERE))
+_BARE = HttpRule(origin=NOWHERE, name="", action=Forward(origin=NOWHERE))
 FORWARDED = "forwarded"
 _EVALUATED = frozenset(("type", "host", "host_header", "host_from_backend", "path"))
 _ON_THE_WAY = frozenset(
-    ("timeouts", "retry", "session", "hash_policies", "mirrors", "request_buffer", "inject", "upgrades")
+    (
+        *("timeouts", "retry", "session", "hash_policies", "hashes_targets", "mirrors"),
+        *("request_buffer", "inject", "upgrades"),
+    )
 )
 """What only matters to requests that are sent on."""
 _ELSEWHERE = frozenset(("type", "matches", "action", "rewrite", "request_headers", "response_headers"))
@@ -106,7 +108,7 @@ class Teller:
     def _rule(self, rule: HttpRule) -> dict[str, Plain]:
         if rule.security is not None:
             # Whether checks let some in or keep all others out is no difference.
-            rule = msgspec.structs.replace(rule, security=fold_checks(rule.security))
+            rule = msgspec.structs.replace(rule, security=fold_authorization(rule.security))
         found = {name: value for name, value in self._names.plain(rule).items() if name not in _ELSEWHERE}
         # No limit is what Envoy is told where there is none; and a try is bounded in either of two places.
         timeouts, retry = dict(found["timeouts"]), found["retry"] and dict(found["retry"])

@@ -179,7 +179,9 @@ class Names:
             value, field = getattr(node, name), f"{kind}.{name}"
             if isinstance(value, Origin) or field in NAMES:
                 continue
-            if field in BACKENDS:
+            if field == "BackendTarget.backend" and value in self.backends:
+                value = self.parts(value)
+            elif field in BACKENDS:
                 value = tuple(map(self.reach, value)) if isinstance(value, tuple) else value and self.reach(value)
             elif field in SECRETS:
                 value = tuple(map(self.held, value)) if isinstance(value, tuple) else self.held(value)

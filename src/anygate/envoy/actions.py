@@ -246,10 +246,10 @@ def _forwarding(rule: HttpRule, targets: tuple[BackendTarget, ...], path: PathMa
         edits = _target_edits(rule, alone)
     elif any(target.request_headers or target.response_headers for target in targets):
         # Envoy makes a ClusterWeight's edits first, the Route's after them, but a target's have to hold.
-        action["weighted_clusters"] = {"clusters": _build_weights(targets, rule)}
+        action["weighted_clusters"] = {"clusters": _build_weights(targets, rule), **_draw(rule)}
         edits = {}
     else:
-        action["weighted_clusters"] = {"clusters": _build_weights(targets, None)}
+        action["weighted_clusters"] = {"clusters": _build_weights(targets, None), **_draw(rule)}
         edits = _rule_edits(rule)
     return {"route": action, **edits, **forwarding_fields(rule)}
 
@@ -284,6 +284,14 @@ def _build_weights(targets: tuple[BackendTarget, ...], rule: HttpRule | None) ->
         }
         for target in targets
     ]
+
+
+def _draw(rule: HttpRule) -> dict[str, Any]:
+    """Build how a target is chosen: by chance, unless the rule hashes.
+
+    Tried on Envoy 1.40: a target is chosen with the route, so headers that filters add have no part in it.
+    """
+    return {"use_hash_policy": bool_value(True)} if rule.hashes_targets and rule.hash_policies else {}
 
 
 def _build_rewrites(rule: HttpRule, second: Rewrite | None, path: PathMatch | None) -> dict[str, Any]:

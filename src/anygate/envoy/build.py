@@ -317,7 +317,7 @@ def _build_backend(backend: Backend, shapes: _ClusterShapes, key: _BackendKey) -
     own = serialised(build_cluster(backend), backend.origin, name, refused)
     made = [resource(CLUSTER, name, shape + own)] if own is not None else []
     if has_endpoint_discovery(backend):
-        endpoints = build_load_assignment(name, backend.groups, fails=bool(backend.provider))
+        endpoints = build_load_assignment(name, backend)
         assignment = serialised(endpoints, backend.origin, name, refused)
         made += [resource(ENDPOINTS, name, assignment)] if assignment is not None else []
     if backend.provider and backend.name in key.translated:

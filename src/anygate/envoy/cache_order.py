@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from anygate.model.cache import Cache
-from anygate.model.origin import Origin
+from anygate.model.origin import NOWHERE, Origin
 
 ORDER_KEY = "x-anygate-cache"
 """The gRPC metadata in which an order stands, as JSON."""
@@ -26,7 +26,7 @@ class CacheOrder(msgspec.Struct, frozen=True):
 
 def write_order(route: Origin, cache: Cache) -> str:
     """Render an order in ASCII, as gRPC's metadata wants it; where the settings were written is left out."""
-    unplaced = msgspec.structs.replace(cache, origin=Origin("", "", ""))
+    unplaced = msgspec.structs.replace(cache, origin=NOWHERE)
     order = CacheOrder(f"{route.object}#{route.path}", unplaced)
     return json.dumps(msgspec.to_builtins(order), separators=(",", ":"))
 

@@ -10,12 +10,10 @@ from hashlib import sha256
 import msgspec
 
 from anygate.model.checks import Check, CsrfCheck, HmacCheck
-from anygate.model.origin import Origin
+from anygate.model.origin import NOWHERE, Origin
 
 ORDER_KEY = "order"
 """The context extension in which Envoy names the file."""
-
-_NOWHERE = Origin("", "", "")
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -34,7 +32,7 @@ def write_order(checks: tuple[Check, ...], reveal: Callable[[str, Origin], bytes
 
 def without_places(checks: tuple[Check, ...]) -> tuple[Check, ...]:
     """Checks that are equal wherever the manifests ask for them."""
-    return tuple(msgspec.structs.replace(one, origin=_NOWHERE) for one in checks)
+    return tuple(msgspec.structs.replace(one, origin=NOWHERE) for one in checks)
 
 
 def read_order(content: bytes) -> Order:

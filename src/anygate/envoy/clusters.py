@@ -11,6 +11,7 @@ import msgspec
 
 from anygate.envoy.api import any_of, build, double, typed, uint32
 from anygate.envoy.balancing import build_load_balancing
+from anygate.envoy.bounds import UNBOUNDED
 from anygate.envoy.endpoints import build_load_assignment, needs_dns
 from anygate.envoy.health import CHECK_METHODS, build_active_check, build_passive_check
 from anygate.envoy.http_connection import ADS, build_http2_options, build_preserved_case
@@ -30,7 +31,6 @@ _CONNECT_TIMEOUT = timedelta(seconds=10)
 BUFFER_LIMIT = 32_768
 """How many bytes are held for a connection that does not take them, unless a policy says otherwise."""
 
-_UNBOUNDED = 2**32 - 1
 _NO_SETTING = Setting()
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _FAMILIES = {
@@ -169,7 +169,7 @@ def _breakers(shape: ClusterShape) -> Any:
         return build_circuit_breakers(shape.connection.circuit_breaker)
     given = shape.connection.circuit_breaker or CircuitBreaker()
     bounds = ("connections", "pending", "requests", "retries")
-    free = {name: _UNBOUNDED for name in bounds if getattr(given, name) is None}
+    free = {name: UNBOUNDED for name in bounds if getattr(given, name) is None}
     return build_circuit_breakers(msgspec.structs.replace(given, **free))
 
 
@@ -226,7 +226,7 @@ def _discovery(backend: Backend) -> dict[str, Any]:
     )
     return {
         "cluster_type": {"name": "envoy.clusters.dns", "typed_config": config},
-        "load_assignment": build_load_assignment(cluster_name(backend), backend.groups, fails=bool(backend.provider)),
+        "load_assignment": build_load_assignment(cluster_name(backend), backend),
     }
 
 

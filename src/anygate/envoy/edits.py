@@ -19,6 +19,7 @@ from anygate.model.re2 import groups_of
 from anygate.model.text import Text, Value
 
 _OPTION = "envoy.config.core.v3.HeaderValueOption"
+_OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 _MUTATION = "envoy.config.common.mutation_rules.v3.HeaderMutation"
 
 
@@ -63,7 +64,10 @@ def secrets_of(edit: HeaderEdit | None) -> tuple[str, ...]:
 
 
 def build_header_fields(edit: HeaderEdit | None, side: str, origin: Origin) -> dict[str, Any]:
-    """Build `<side>_headers_to_remove` and `<side>_headers_to_add`. Envoy removes first, then adds in order."""
+    """Build `<side>_headers_to_remove` and `<side>_headers_to_add`. Envoy removes first, then adds in order.
+
+    What is set on requests takes the place of what clients say even where its text turns out to be empty.
+    """
     if edit is None:
         return {}
     if secrets_of(edit):
@@ -71,15 +75,16 @@ def build_header_fields(edit: HeaderEdit | None, side: str, origin: Origin) -> d
     _forbid_routing_headers(edit, origin)
     return {
         f"{side}_headers_to_remove": edit.remove,
-        f"{side}_headers_to_add": [_option(*change) for change in _changes(edit)],
+        f"{side}_headers_to_add": [_option(*change, replaces=side == "request") for change in _changes(edit)],
     }
 
 
-def build_mutations(edit: HeaderEdit, origin: Origin) -> list[Any]:
-    """Build the same changes as HeaderMutation messages, for filters."""
+def build_mutations(edit: HeaderEdit, origin: Origin, *, replaces: bool = False) -> list[Any]:
+    """Build the same changes as HeaderMutation messages, for filters. With `replaces` nothing is left of a header that
+    is set, even where its text turns out to be empty."""
     _forbid_routing_headers(edit, origin)
     removed = [build(_MUTATION, remove=name) for name in edit.remove]
-    return removed + [build(_MUTATION, append=_option(*change)) for change in _changes(edit)]
+    return removed + [build(_MUTATION, append=_option(*change, replaces=replaces)) for change in _changes(edit)]
 
 
 def build_path_rewrite(rewrite: PathRewrite | None, matched: PathMatch | None, origin: Origin) -> dict[str, Any]:
@@ -128,17 +133,18 @@ def _values(edit: HeaderEdit | None) -> tuple[tuple[str, Value], ...]:
 
 def _changes(edit: HeaderEdit) -> Iterator[tuple[str, Value, str]]:
     for name, value in edit.set:
-        yield name, value, "OVERWRITE_IF_EXISTS_OR_ADD"
+        yield name, value, _OVERWRITE
     for name, value in edit.add:
         yield name, value, "APPEND_IF_EXISTS_OR_ADD"
 
 
-def _option(name: str, value: Value, action: str) -> Any:
+def _option(name: str, value: Value, action: str, *, replaces: bool) -> Any:
+    overwrites_by_text = replaces and action == _OVERWRITE and isinstance(value, Text)
     return build(
         _OPTION,
         header={"key": name, "value": render_text(value)},
         append_action=action,
-        keep_empty_value=not value or None,
+        keep_empty_value=not value or overwrites_by_text or None,
     )
 
 

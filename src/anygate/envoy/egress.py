@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from anygate.envoy.api import any_of, bool_value, build, typed, uint32
+from anygate.envoy.bounds import build_no_bounds
 from anygate.envoy.http_connection import MANAGER
 from anygate.envoy.names import EGRESS, SERVICES
 from anygate.envoy.upstream.rewrite import without_rewrite
@@ -96,6 +97,8 @@ def build_services(path: str, name: str = SERVICES) -> Any:
         name=name,
         type="STATIC",
         connect_timeout=_CONNECT_TIMEOUT,
+        # Checks that wait for others, such as a directory, must not keep limits from being asked about.
+        circuit_breakers=build_no_bounds(),
         typed_extension_protocol_options={_OPTIONS: options},
         load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     )

@@ -31,11 +31,14 @@ def needs_dns(backend: Backend) -> bool:
     )
 
 
-def build_load_assignment(name: str, groups: tuple[EndpointGroup, ...], *, fails: bool = False) -> Any:
+def build_load_assignment(name: str, backend: Backend) -> Any:
     """Build a ClusterLoadAssignment. A group of weight 0 has no weight, so only existing sessions reach it.
 
-    With `fails`, requests for which there is no endpoint fail to connect, so that they can be tried elsewhere.
+    Requests to a provider for which there is no endpoint fail to connect, so that they can be tried elsewhere.
     """
+    groups, fails = backend.groups, bool(backend.provider)
+    check = backend.connection.active_check
+    probed = check.port if check is not None else 0
     weighted = len(groups) > 1
     # Envoy refuses weights whose sum is beyond 32 bits.
     scale = max(1, -(-sum(group.weight for group in groups) // _TOTAL_WEIGHT))
@@ -45,7 +48,7 @@ def build_load_assignment(name: str, groups: tuple[EndpointGroup, ...], *, fails
         endpoints=[
             {
                 "locality": _locality(groups, position),
-                "lb_endpoints": [_lb_endpoint(endpoint) for endpoint in group.endpoints],
+                "lb_endpoints": [_lb_endpoint(endpoint, probed) for endpoint in group.endpoints],
                 "load_balancing_weight": _weight(group.weight, scale) if weighted else None,
                 "priority": group.priority,
             }
@@ -92,12 +95,16 @@ def _locality(groups: tuple[EndpointGroup, ...], position: int) -> dict[str, Any
     return {"zone": group.zone, "sub_zone": str(position) if twin else None}
 
 
-def _lb_endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _lb_endpoint(endpoint: Endpoint, probed: int) -> dict[str, Any]:
     if endpoint.unix:
         address: dict[str, Any] = {"pipe": {"path": endpoint.unix}}
     else:
         address = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
     return {
-        "endpoint": {"address": address, "hostname": endpoint.hostname or None},
+        "endpoint": {
+            "address": address,
+            "hostname": endpoint.hostname or None,
+            "health_check_config": {"port_value": probed} if probed and not endpoint.unix else None,
+        },
         "health_status": "DRAINING" if endpoint.draining else None,
     }

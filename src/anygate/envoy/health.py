@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from anygate.envoy.api import bool_value, build, uint32
+from anygate.envoy.texts import literal
 from anygate.model.backend import ActiveCheck, PassiveCheck
 
 CHECK_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH")
@@ -65,6 +66,9 @@ def _probe(check: ActiveCheck, host: str, http2: bool) -> dict[str, Any]:
             "expected_statuses": _ranges(http.statuses),
             "receive": [_payload(http.expected_text.encode())] if http.expected_text else [],
             "codec_client_type": "HTTP2" if http2 else None,
+            "request_headers_to_add": [
+                {"header": {"key": name, "value": literal(value)}} for name, value in http.headers
+            ],
         }
     }
 

@@ -204,7 +204,7 @@ def _header(name: str, **fields: Any) -> Any:
 def _inverted_query(value: ValueMatch) -> Any:
     """Build the inverse of a condition on a query parameter on `:path`: QueryParameterMatcher cannot be inverted."""
     pattern = {
-        "exact": re.escape(value.value),
+        "exact": _escaped(value.value),
         "prefix": re.escape(value.value) + "[^&]*",
         "suffix": "[^&]*" + re.escape(value.value),
         "contains": "[^&]*" + re.escape(value.value) + "[^&]*",
@@ -221,3 +221,14 @@ def _inverted_query(value: ValueMatch) -> Any:
         string_match={"safe_regex": {"regex": rf"[^?]*\?(?:.*&)?{re.escape(value.name)}{equals}{found}(?:&.*)?"}},
         invert_match=True,
     )
+
+
+def _escaped(text: str) -> str:
+    """A pattern for a text of a query, however a client has escaped it: what is kept out must not get in as `%61`."""
+    return "".join(map(_escaped_character, text))
+
+
+def _escaped_character(character: str) -> str:
+    octets = "".join(f"%(?i:{octet:02x})" for octet in character.encode())
+    plus = r"|\+" if character == " " else ""
+    return f"(?:{re.escape(character)}|{octets}{plus})"

@@ -4,7 +4,8 @@ Nothing of it is in the way of a request: Envoy streams an entry to the services
 
 Tried on Envoy 1.40: `xds.virtual_host_name` tells the domain that was chosen whatever the request's host has become on
 its way, and a filter of the access log may look into the metadata of the route. The bytes on the wire are those of the
-request and of its answer alone, also on a connection that has many.
+request and of its answer alone, also on a connection that has many. `%UPSTREAM_HOST%` tells an endpoint that could not
+be connected to as well, and the address of the connection does not.
 """
 
 import json
@@ -61,7 +62,7 @@ def metering_tags(rules: Sequence[HttpRule]) -> list[dict[str, Any]]:
         _route_tag(METER_TAG, METERED, _TOLD),
         _route_tag(PATH_TAG, ORIGIN, PATH_KEY),
         {"tag": HOST_TAG, "value": "%CEL(xds.virtual_host_name)%"},
-        {"tag": NODE_TAG, "value": "%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+        {"tag": NODE_TAG, "value": "%UPSTREAM_HOST%"},
         *({"tag": CALLER_TAG, "request_header": {"name": name}} for name in callers),
     ]
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from anygate.envoy.api import any_of, bool_value, build, typed, uint32
+from anygate.envoy.bounds import build_no_bounds
 from anygate.envoy.clusters import BUFFER_LIMIT
 from anygate.envoy.filters.body_reading import LONGEST_BODY
 from anygate.envoy.filters.usage import counts_plain_answers
@@ -25,7 +26,6 @@ from anygate.model.retry import Retry
 from anygate.model.route import BackendTarget, Continue, Forward, HttpRule
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_UNBOUNDED = 2**32 - 1
 _NEVER = timedelta(0)
 _CONNECT_TIMEOUT = timedelta(seconds=1)
 _TRIES = 8
@@ -67,7 +67,6 @@ def build_stage_cluster(stage: Stage) -> Any:
     """
     name = stage_name(stage.name)
     address = {"envoy_internal_address": {"server_listener_name": name}}
-    bounds = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     options = typed(
         _OPTIONS,
         common_http_protocol_options={
@@ -85,7 +84,7 @@ def build_stage_cluster(stage: Stage) -> Any:
         type="STATIC",
         connect_timeout=_CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=uint32(BUFFER_LIMIT),
-        circuit_breakers={"thresholds": [{bound: uint32(_UNBOUNDED) for bound in bounds}]},
+        circuit_breakers=build_no_bounds(),
         typed_extension_protocol_options={_OPTIONS: options},
         metadata=build_place(stage.origin),
         load_assignment={

@@ -69,7 +69,9 @@ def _inline(value: Any, routes: dict[str, dict[str, Any]]) -> Any:
             "inline_string" if key == "inline_bytes" else key: _NOBODY if one == api.REDACTED else one
             for key, one in made.items()
         }
-    if made.get("credentials") and any(one.get("key") == _NOBODY for one in made["credentials"]):
+    known = made.get("credentials")
+    # Those of a login are a mapping, without anything to be read.
+    if isinstance(known, list) and any(one.get("key") == _NOBODY for one in known):
         # A key that can be read here would open the door.
         del made["credentials"]
     if "rds" in made:

@@ -29,6 +29,8 @@ _DETAILS: Mapping[Cause, str] = MappingProxyType(
         "key_unknown": "unknown_api_key",
         "password_missing": "no_credential_for_basic_auth",
         "password_wrong": "invalid_credential_for_basic_auth",
+        "password_elsewhere": "invalid_scheme_for_basic_auth",
+        "password_unreadable": "invalid_format_for_basic_auth",
         "token_missing": "jwt_authn_access_denied{Jwt_is_missing}",
         "token_wrong": "token_wrong",
         "login_missing": "login_missing",

@@ -11,7 +11,7 @@ import msgspec
 from anygate.explain.request import FORM as FORM_TYPE
 from anygate.model.body_paths import EACH, FORM, Step, read_steps
 
-_BOUNDARY = re.compile(r'boundary="([^"]+)"|boundary=([^;\s]+)', re.IGNORECASE)
+_BOUNDARY = re.compile(r'[;\s]boundary="([^"]+)"|[;\s]boundary=([^;\s]+)', re.IGNORECASE)
 _FIELD = re.compile(r';\s*name="([^"]*)"|;\s*name=([^;\s]+)')
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from anygate.diagnostics import Diagnostic, FieldPath, Report, Rule, Severity, Span
+from anygate.diagnostics.excerpt import is_credential
 from anygate.manifests.field_rules import INVALID_VALUE, MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
 from anygate.manifests.found import describe_type, describe_value, hint_type
 from anygate.manifests.names import suggest_field, suggest_word
@@ -170,7 +171,7 @@ def _read_unknown(manifest: Manifest, model: type[BaseModel], error: ErrorDetail
 
 def _type_fault(manifest: Manifest, path: FieldPath, value: object, expected: str) -> _Fault:
     message = f"expected {expected}, found {_describe(manifest, path, value)}"
-    hint = "" if _is_secret(manifest) else hint_type(expected, value, manifest.tree.text(path))
+    hint = "" if _is_secret(manifest, path) else hint_type(expected, value, manifest.tree.text(path))
     return _Fault(WRONG_TYPE, message, path, manifest.span(path), hint, expected)
 
 
@@ -198,13 +199,13 @@ def _explain_value(error: ErrorDetails) -> tuple[str, str]:
 
 
 def _describe(manifest: Manifest, path: FieldPath, value: object) -> str:
-    if _is_secret(manifest):
+    if _is_secret(manifest, path):
         return describe_type(value)
     return describe_value(value, manifest.tree.text(path))
 
 
-def _is_secret(manifest: Manifest) -> bool:
-    return manifest.kind == "Secret"
+def _is_secret(manifest: Manifest, path: FieldPath) -> bool:
+    return manifest.kind == "Secret" or is_credential(manifest.span(path))
 
 
 def _read_path(value: Any, location: Sequence[str | int]) -> FieldPath:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anygate.diagnostics import FieldPath, ObjectRef, Report, SourceFile, Span
 from anygate.manifests.cluster_kinds import is_cluster_kind
@@ -20,6 +20,8 @@ _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NAMESPACE = re.compile(_LABEL)
 _ANY_NAME_GROUPS = ("rbac.authorization.k8s.io",)
 _LIST_DEPTH = 5
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,22 +78,28 @@ class Manifest:
     @property
     def labels(self) -> Mapping[str, str]:
         """Its labels."""
-        return self.value["metadata"].get("labels") or {}
+        return self._said_of_itself("labels", dict) or {}
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """Its annotations."""
-        return self.value["metadata"].get("annotations") or {}
+        return self._said_of_itself("annotations", dict) or {}
 
     @property
     def creation_timestamp(self) -> str:
         """When the cluster created it, in RFC 3339; empty outside a cluster."""
-        return self.value["metadata"].get("creationTimestamp") or ""
+        return self._said_of_itself("creationTimestamp", str) or ""
 
     @property
     def generation(self) -> int:
         """How often the cluster saw its spec change; 0 outside a cluster."""
-        return self.value["metadata"].get("generation") or 0
+        return self._said_of_itself("generation", int) or 0
+
+    def _said_of_itself(self, name: str, kind: type[_T]) -> _T | None:
+        """A field of the metadata; None where it is something else, as objects that are not valid may hold anything."""
+        metadata = self.value.get("metadata")
+        found = metadata.get(name) if isinstance(metadata, dict) else None
+        return found if isinstance(found, kind) else None
 
     @property
     def where(self) -> Span:

@@ -39,19 +39,21 @@ class LoadBalancing(Node, frozen=True):
 
 
 class HttpCheck(Node, frozen=True):
-    """Probe by HTTP."""
+    """Probe by HTTP, with `headers` of its own."""
 
     path: str
     method: str = "GET"
     host: str = ""
     statuses: tuple[int, ...] = (200,)
     expected_text: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class ActiveCheck(Node, frozen=True):
     """Probe endpoints: by HTTP, gRPC (`grpc_service` may be empty) or TCP with optional payloads.
 
-    Those that count as unhealthy are probed every `unhealthy_interval`, if there is one.
+    Those that count as unhealthy are probed every `unhealthy_interval`, if there is one. With a `port` all are probed
+    there, and not where requests go.
     """
 
     kind: Literal["http", "grpc", "tcp"]
@@ -65,6 +67,7 @@ class ActiveCheck(Node, frozen=True):
     initial_jitter: timedelta | None = None
     unhealthy_threshold: int = 3
     healthy_threshold: int = 1
+    port: int = 0
 
 
 class PassiveCheck(Node, frozen=True):

@@ -75,6 +75,11 @@ class WolfApplication(Node, frozen=True):
     verify: bool = True
     reached: tuple[str, int] | None = None
 
+    @property
+    def user_headers(self) -> tuple[str, ...]:
+        """The headers with a user's id, name and nickname."""
+        return tuple(f"{self.header_prefix}{name}" for name in ("UserId", "Username", "Nickname"))
+
 
 class WolfCheck(Node, frozen=True, tag_field="check", tag="wolf"):
     """A token of an application, and whether the wolf server of that application lets its owner do this."""

@@ -27,3 +27,7 @@ class Origin(msgspec.Struct, frozen=True):
     def place(self) -> str:
         """The position an editor can open: `routes.yaml:14:5`."""
         return f"{self.file}:{self.line}:{self.column}"
+
+
+NOWHERE = Origin("", "", "")
+"""The place of what is equal wherever it was written."""

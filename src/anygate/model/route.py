@@ -128,7 +128,10 @@ class Credential(Node, frozen=True):
 
 
 class HttpRule(Node, frozen=True):
-    """One rule of a route: any of `matches` (none: everything) leads to `action`."""
+    """One rule of a route: any of `matches` (none: everything) leads to `action`.
+
+    With `hashes_targets` its `hash_policies` choose the target too, by weight, where a request has anything to hash.
+    """
 
     origin: Origin
     name: str
@@ -142,6 +145,7 @@ class HttpRule(Node, frozen=True):
     retry: Retry | None = None
     session: Session | None = None
     hash_policies: tuple[HashPolicy, ...] = ()
+    hashes_targets: bool = False
     cors: Cors | None = None
     cors_headers: CorsHeaders | None = None
     security: Security | None = None

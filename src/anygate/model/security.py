@@ -255,7 +255,8 @@ class Caller(Node, frozen=True):
     """The name in `header` that the backend and later checks know a caller by, once somebody has been recognised.
 
     It follows from the user of the basic authentication (`users`: each with a name), or from the value of the claim
-    `claim` in a token of a provider (`tokens`: provider, value, name). Without both everybody is called `name`.
+    `claim` in a token of a provider (`tokens`: provider, value, name). Without both everybody is called `name`. Where a
+    key says it in the same header that name stays, given that the token is of one of `tokens`.
     """
 
     origin: Origin

@@ -11,6 +11,8 @@ Cause = Literal[
     "key_unknown",
     "password_missing",
     "password_wrong",
+    "password_elsewhere",
+    "password_unreadable",
     "token_missing",
     "token_wrong",
     "login_missing",
@@ -19,7 +21,8 @@ Cause = Literal[
     "denied",
     "body_too_large",
 ]
-"""Why a request is refused; `denied` by a rule of an `Authorization`."""
+"""Why a request is refused; `denied` by a rule of an `Authorization`, `password_elsewhere` because of a credential that
+is not of the scheme Basic."""
 
 
 class Wording(Node, frozen=True):

@@ -15,7 +15,7 @@ from anygate.services.metrics import Counters, GenAiMetrics, MetricsPage
 from anygate.services.metrics_server import MetricsServer
 from anygate.services.service import Service
 from anygate.services.telemetry import load_telemetry
-from anygate.services.trace_service import Collector, TraceService, find_collector
+from anygate.services.trace_service import TraceService, find_collector
 from anygate.store.usage import UsageStore
 
 
@@ -73,7 +73,7 @@ class Observation:
         await self._exporter.move(found.exporter)
         place, before = found.collector, self._traces.collector
         if self._own_collector is None:
-            self._traces.collector = Collector(place.url, place.headers, place.timeout) if place else None
+            self._traces.collector = place
         now = self._traces.collector
         if place is not None and now is not None and (now != before or not self._is_told):
             self._is_told = True

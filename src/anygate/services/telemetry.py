@@ -25,7 +25,7 @@ class CollectorPlace(msgspec.Struct, frozen=True):
     """Where spans go: the full URL, how many seconds one message may take, and headers with credentials."""
 
     url: str
-    timeout: float
+    timeout: float = 10.0
     headers: dict[str, str] = {}
 
     def __repr__(self) -> str:

@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from anygate.errors import EnvironmentProblem
+from anygate.services.telemetry import CollectorPlace
 from anygate.urls import split_url
 
 if TYPE_CHECKING:
@@ -29,16 +29,7 @@ _PAUSE = 0.5
 _RETRIED = frozenset((429, 502, 503, 504))
 
 
-@dataclass(frozen=True)
-class Collector:
-    """Where spans go: the full URL, and headers that are nobody else's business."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    timeout: float = _TIMEOUT
-
-
-def find_collector(endpoint: str = "", environment: Mapping[str, str] | None = None) -> Collector | None:
+def find_collector(endpoint: str = "", environment: Mapping[str, str] | None = None) -> CollectorPlace | None:
     """The collector at `endpoint`, or that of OpenTelemetry's own variables; None if there is none."""
     env = os.environ if environment is None else environment
     traces = "" if endpoint else env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
@@ -50,7 +41,7 @@ def find_collector(endpoint: str = "", environment: Mapping[str, str] | None = N
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EnvironmentProblem("the address of the OTLP collector is no http:// or https:// URL")
     text = env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or env.get("OTEL_EXPORTER_OTLP_HEADERS", "")
-    return Collector(url, _parse_headers(text))
+    return CollectorPlace(url, headers=_parse_headers(text))
 
 
 class TraceService:
@@ -58,7 +49,7 @@ class TraceService:
 
     name = "opentelemetry.proto.collector.trace.v1.TraceService"
 
-    def __init__(self, collector: Collector | None = None) -> None:
+    def __init__(self, collector: CollectorPlace | None = None) -> None:
         self.sent = 0
         self.dropped = 0
         self.collector = collector
@@ -102,7 +93,7 @@ class TraceService:
                 if self.collector is not None:
                     await self._send(client, self.collector, raw)
 
-    async def _send(self, client: "httpx2.AsyncClient", collector: Collector, raw: bytes) -> None:
+    async def _send(self, client: "httpx2.AsyncClient", collector: CollectorPlace, raw: bytes) -> None:
         import httpx2
 
         headers = {**collector.headers, "content-type": "application/x-protobuf"}

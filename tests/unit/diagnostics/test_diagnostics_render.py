@@ -154,6 +154,10 @@ CREDENTIALS = [
     "plugins:\n- {name: csrf, config: {key: hunter2}}\n",
     "- name: ai-proxy\n  config:\n    auth:\n      query:\n        k: hunter2\n    provider: openai\n",
     "headers:\n  Authorization: Bearer hunter2\n  nam: x\n",
+    "headers:\n  Authorization Bearer hunter2\n  nam: x\n",
+    "plugins:\n- {name: key-auth, config: {key: hunter2}}\n- {name: jwt-auth, config: {key: k, secret: hunter2}}\n",
+    "plugins:\n- {name: datadog, config: {api_key: hunter2}}\n- {name: loki, config: {clientSecret: hunter2}}\n",
+    "config:\n  uri: https://ann:hunter2@auth.test/check\n  token: hunter2\n  secretx: hunter2\n",
 ]
 
 
@@ -169,6 +173,14 @@ def test_what_stands_beside_a_credential_is_shown():
     assert "7 |   nam: x" in render_text([make(Span(file, 7, 3, 7, 6), object=ROUTE)])
     text = "kind: ApisixConsumer\nspec:\n  authParameter:\n    keyAuth: {secretRef: {name: missing}}\n"
     assert "name: missing" in render_text([make(Span(SourceFile("a.yaml", text), 4, 3, 4, 6), object=ROUTE)])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["secretRef: missing", "secretName: missing", "max_tokens: 7", "tokenUrl: x", "url: http://a:80/b@c", "Use a: b"],
+)
+def test_what_is_no_credential_is_shown(line):
+    assert f"| {line}" in render_text([make(Span(SourceFile("a.yaml", line), 1, 1, 1, 2), object=ROUTE)])
 
 
 def test_a_reference_to_a_secret_hides_nothing():

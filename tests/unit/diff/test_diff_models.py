@@ -437,3 +437,23 @@ def test_an_example_is_what_it_is_in_two_parts_of_any_order(path: Path):
     parts = [SourceFile(f"{at}.yaml", f"{text}\n") for at, text in enumerate(reversed(documents))]
     other = read_sources(parts, report).model
     assert diff_models(read_path(path), other) == Differences()
+
+
+NODES = """
+apiVersion: apisix.apache.org/v2
+kind: ApisixUpstream
+metadata: {name: shop}
+spec: {externalNodes: [{type: Domain, name: a.test, weight: 9}, {type: Domain, name: b.test, weight: 1}]}
+---
+apiVersion: apisix.apache.org/v2
+kind: ApisixRoute
+metadata: {name: shop}
+spec: {http: [{name: all, match: {paths: ["/*"]}, upstreams: [{name: shop}]}]}
+"""
+
+
+def test_shares_of_nodes_that_are_one_destination_count() -> None:
+    entries = compare(NODES, NODES.replace("weight: 9", "weight: 3")).entries
+    changes = [(one.name, one.old, one.new) for entry in entries for one in entry.aspects]
+    assert changes == [("weight of a.test:80", "90%", "75%"), ("weight of b.test:80", "10%", "25%")]
+    assert not compare(NODES, NODES.replace("weight: 9", "weight: 90").replace("weight: 1}", "weight: 10}")).entries

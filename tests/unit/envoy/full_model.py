@@ -389,7 +389,12 @@ RULES = (
     PROMPTED,
     ANSWERED,
     SHARED,
-    rule(forward("web", target("mirror", request_headers=EDIT)), prefix("/weights")),
+    rule(
+        forward("web", target("mirror", request_headers=EDIT)),
+        prefix("/weights"),
+        hash_policies=(r.HashPolicy(kind="source_ip"),),
+        hashes_targets=True,
+    ),
     rule(edit.Redirect(origin=ORIGIN, path=edit.PathRewrite(kind="prefix", value="/p")), prefix("/redirect")),
     rule(edit.Respond(origin=ORIGIN, status=200, body="hello"), prefix("/respond")),
     rule(edit.Respond(origin=ORIGIN, status=200, text=TEXT), prefix("/respond/text"), response_headers=HIDDEN),

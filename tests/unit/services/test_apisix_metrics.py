@@ -75,6 +75,20 @@ def test_a_request_is_told_with_the_names_of_its_rule() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("told", "node"),
+    [
+        ("10.0.0.7:8080", "10.0.0.7"),
+        ("[2001:db8::7]:80", "2001:db8::7"),
+        ("/run/adapter/one.sock", "one.sock"),
+        ("-", ""),
+    ],
+)
+def test_a_node_is_an_address_without_its_port(told: str, node: str) -> None:
+    ((labels, _),) = collect(entry({"node": told}))["apisix_http_status"]
+    assert labels["node"] == node
+
+
 def test_times_are_parts_of_the_whole() -> None:
     found = collect(entry())
     assert {one["type"]: value for one, value in found["apisix_http_latency_sum"]} == {

@@ -59,7 +59,11 @@ class Certificates:
         if key not in self._told:
             self._told.add(key)
             rule = NO_CERTIFICATE if stand_in is None else STAND_IN
-            more = "their hosts get no TLS" if stand_in is None else "a self-signed certificate stands in for it"
+            more = (
+                "the hosts that it is for get no TLS"
+                if stand_in is None
+                else "a self-signed certificate stands in for it"
+            )
             self._context.note(rule, f"{text}; {more}", item, path)
         if stand_in is None:
             self._context.conditions.refuse(item.ref, text)

@@ -14,7 +14,13 @@ import msgspec
 from anygate.dialects.apisix.kinds.expressions import Expression, Operator
 from anygate.dialects.apisix.networks import exclude_networks, intersect_networks
 from anygate.dialects.apisix.numbers import compare_pattern
-from anygate.dialects.apisix.pcre import leading_pattern, refuse_pattern, search_path_pattern, search_pattern
+from anygate.dialects.apisix.pcre import (
+    leading_pattern,
+    refuse_pattern,
+    search_path_pattern,
+    search_pattern,
+    search_query_pattern,
+)
 from anygate.model.body_paths import FORM, read_steps
 from anygate.model.match import HttpMatch, ValueMatch
 
@@ -155,7 +161,7 @@ def _read_test(test: Asked) -> Conditions | str:
         header = name.lower().replace("_", "-")
         return Conditions(headers=(msgspec.structs.replace(value, name=header),))
     if scope == "arg" and name:
-        return Conditions(query=(msgspec.structs.replace(value, name=name),))
+        return _read_parameter(name, test, value)
     if scope == "cookie" and name:
         return Conditions(cookies=(msgspec.structs.replace(value, name=name),))
     return f"nothing tells the variable {variable} when a request is routed"
@@ -206,6 +212,18 @@ def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
     for text in values:
         ip_network(text, strict=False)
     return values
+
+
+def _read_parameter(name: str, test: Asked, value: ValueMatch) -> Conditions | str:
+    """A condition on a parameter of the query: Envoy looks for what it must not be in the midst of the path."""
+    if value.invert and test.operator in _REGEX:
+        found = search_query_pattern(test.values[0], ignore_case=test.operator.endswith("Insensitive"))
+        if found is None:
+            return f"{test.values[0]!r} has anchors inside, which cannot be told from the ends of a parameter"
+        value = msgspec.structs.replace(value, value=found)
+    if test.operator == "NotIn":
+        return Conditions(query=tuple(ValueMatch(name=name, value=one, invert=True) for one in test.values))
+    return Conditions(query=(msgspec.structs.replace(value, name=name),))
 
 
 def _read_query(value: ValueMatch) -> Conditions:

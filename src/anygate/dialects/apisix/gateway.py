@@ -12,7 +12,7 @@ from anygate.dialects.apisix.kinds.apisixroute import ApisixRoute
 from anygate.dialects.apisix.plugins.changes import without_headers
 from anygate.dialects.apisix.plugins.consumer_rules import CLIENT_ADDRESS, MARK, SERVER_PORT
 from anygate.dialects.apisix.plugins.consumers import CALLER_HEADERS
-from anygate.dialects.apisix.plugins.https_redirect import TOLD_SCHEME
+from anygate.dialects.apisix.plugins.transformation.https_redirect import TOLD_SCHEME
 from anygate.dialects.apisix.routes import CONNECT_FAILURE, CONNECT_TIMEOUT
 from anygate.dialects.apisix.streams import HTTP_PORT, HTTPS_PORT
 from anygate.dialects.apisix.telemetry import read_span_source

@@ -1,5 +1,7 @@
 """Health checks of upstreams."""
 
+import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from anygate.manifests.kind import Kind
 from anygate.model.backend import ActiveCheck, HttpCheck, PassiveCheck
 
 _STATUSES = range(200, 600)
+_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
 def read_active(
@@ -19,13 +22,9 @@ def read_active(
 ) -> ActiveCheck | None:
     """The probes. An answer that is in neither list changes nothing in APISIX; here it counts as healthy."""
     fields = check.model_fields_set
-    for name, alias, text in (
-        ("concurrency", "concurrency", "Envoy decides by itself how many nodes it probes at a time"),
-        ("port", "port", "nodes are probed at the port that requests go to"),
-        ("request_headers", "requestHeaders", "probes are sent without headers of their own"),
-    ):
-        if name in fields:
-            context.note(NOT_HONOURED, text, item, (*path, alias))
+    if "concurrency" in fields:
+        text = "Envoy decides by itself how many nodes it probes at a time"
+        context.note(NOT_HONOURED, text, item, (*path, "concurrency"))
     if check.type != "tcp" and (check.type == "https") != secure:
         text = f"nodes are probed by {'https' if secure else 'http'}, like requests"
         context.note(NOT_HONOURED, text, item, (*path, "type"))
@@ -43,7 +42,8 @@ def read_active(
     if check.type != "tcp":
         bad = set(check.unhealthy.http_codes) - set(check.healthy.http_codes)
         statuses = tuple(one for one in _STATUSES if one not in bad)
-        http = HttpCheck(path=check.http_path, host=check.host or "", statuses=statuses)
+        headers = tuple(_read_headers(context, item, check.request_headers, (*path, "requestHeaders")))
+        http = HttpCheck(path=check.http_path, host=check.host or "", statuses=statuses, headers=headers)
     return ActiveCheck(
         kind="tcp" if http is None else "http",
         http=http,
@@ -52,7 +52,19 @@ def read_active(
         unhealthy_interval=check.unhealthy.interval,
         unhealthy_threshold=failures,
         healthy_threshold=check.healthy.successes,
+        port=check.port or 0,
     )
+
+
+def _read_headers(context: Context, item: Kind, written: Sequence[str], path: FieldPath) -> Iterator[tuple[str, str]]:
+    """The headers of probes, each written as it is sent."""
+    for number, text in enumerate(written):
+        name, colon, value = (part.strip() for part in text.partition(":"))
+        if colon and _NAME.fullmatch(name) and name.lower() != "host":
+            yield name, value
+        else:
+            wrong = "it is left out: a header is written `Name: value`, and the host stands in `host`"
+            context.note(NOT_HONOURED, wrong, item, (*path, number))
 
 
 def read_passive(context: Context, item: Kind, check: WrittenPassive, path: FieldPath) -> PassiveCheck:

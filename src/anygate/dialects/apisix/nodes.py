@@ -113,7 +113,8 @@ class Nodes:
         item = self._context.find(ApisixUpstream, owner.namespace, name)
         if item is None:
             written = self._context.index.find(ApisixUpstream, owner.namespace, name)
-            why = "is not served" if written is not None else "does not exist"
+            absent = "is not valid" if self._is_broken(owner.namespace, name) else "does not exist"
+            why = absent if written is None else "is not served"
             return Fault(NOT_FOUND, f"ApisixUpstream {owner.namespace}/{name} {why}", path)
         nodes = item.spec.external_nodes
         if nodes is None and item.spec.discovery is None:
@@ -172,7 +173,7 @@ class Nodes:
         self, owner: Kind, namespace: str, name: str, port: int, fallback: Scheme
     ) -> Treatment | Fault:
         item = self._context.find(ApisixUpstream, namespace, name)
-        if item is None and any(one.ref[2:] == (namespace, name) for one in self._broken):
+        if item is None and self._is_broken(namespace, name):
             # It may say that nothing goes there without TLS.
             return Fault(NOT_FOUND, f"ApisixUpstream {namespace}/{name}, which is for this Service, is not valid")
         if item is None:
@@ -181,6 +182,9 @@ class Nodes:
             if one.port == port:
                 return self._treatment(item, one, ("spec", "portLevelSettings", index), fallback)
         return self._treatment(item, item.spec, ("spec",), fallback)
+
+    def _is_broken(self, namespace: str, name: str) -> bool:
+        return any(one.ref[2:] == (namespace, name) for one in self._broken)
 
     def _locate(
         self, service: Service, port: ServicePort, backend: StreamBackend, owner: Kind, path: FieldPath
@@ -191,9 +195,9 @@ class Nodes:
             host = address if address not in ("", "None") else f"{service.name}.{service.namespace}{_CLUSTER}"
             return (EndpointGroup(endpoints=(Endpoint(host=host, port=port.port, hostname=host),)),)
         groups = find_endpoints(self._context.index, service, port)
-        if backend.subset and groups is not None:
+        if backend.subset:
             settings = self._context.find(ApisixUpstream, service.namespace, backend.service_name)
-            kept = keep_subset(self._context, service, settings, backend.subset, groups)
+            kept = keep_subset(self._context, service, settings, backend.subset, groups or ())
             if isinstance(kept, str):
                 self._context.note(NOT_HONOURED, kept, owner, (*path, "subset"))
                 return groups

@@ -42,6 +42,42 @@ def search_path_pattern(pattern: str, *, ignore_case: bool = False) -> str:
     return f"[^?]*{_group(inside, ignore_case)}[^?]*(?:\\?.*)?"
 
 
+def search_query_pattern(pattern: str, *, ignore_case: bool = False) -> str | None:
+    """What matches all of a query parameter's value in which a pattern is found, as the value stands in a query.
+
+    For a place in the midst of a path: it has no anchors and never crosses a `&`. None if the pattern has anchors
+    elsewhere than at its ends, or alternatives beside them.
+    """
+    pieces = _PIECE.findall(pattern)
+    head, tail = "[^&]*", "[^&]*"
+    if pieces[:1] and pieces[0] in ("^", r"\A"):
+        head, pieces = "", pieces[1:]
+    if pieces[-1:] and pieces[-1] in ("$", r"\z", r"\Z"):
+        tail, pieces = "", pieces[:-1]
+    if not (head and tail) and _has_bare_alternatives(pieces):
+        return None
+    if any(piece in ("^", "$", r"\A", r"\z", r"\Z", r"\b", r"\B") for piece in pieces):
+        return None
+    return f"{head}{_group(''.join(map(_within_value, pieces)), ignore_case)}{tail}"
+
+
+def _has_bare_alternatives(pieces: list[str]) -> bool:
+    depth = 0
+    for piece in pieces:
+        depth += (piece == "(") - (piece == ")")
+        if piece == "|" and not depth:
+            return True
+    return False
+
+
+def _within_value(piece: str) -> str:
+    if piece == ".":
+        return "[^&]"
+    if piece in _NEGATED:
+        return _NEGATED[piece].replace("?", "&")
+    return piece[:-1] + "&]" if piece.startswith("[^") else piece
+
+
 def _group(pattern: str, ignore_case: bool) -> str:
     return f"(?{'i' if ignore_case else ''}:{pattern})"
 

@@ -18,7 +18,7 @@ from anygate.dialects.apisix.plugins.assembly import Assembly
 from anygate.dialects.apisix.plugins.changes import without_headers
 from anygate.dialects.apisix.plugins.consumer_rules import CLIENT_ADDRESS
 from anygate.dialects.apisix.plugins.entries import list_entries
-from anygate.dialects.apisix.plugins.https_redirect import TOLD_SCHEME
+from anygate.dialects.apisix.plugins.transformation.https_redirect import TOLD_SCHEME
 from anygate.dialects.apisix.targets import Share, make_shares
 from anygate.dialects.apisix.unread import find_unread_guard, list_unread_routes
 from anygate.model.edit import Respond

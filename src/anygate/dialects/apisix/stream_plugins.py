@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from math import lcm
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from pydantic import Field, ValidationError
@@ -15,8 +15,9 @@ from anygate.dialects.apisix.kinds.apisixroute import ApisixRoute, StreamRule
 from anygate.dialects.apisix.nodes import Nodes
 from anygate.dialects.apisix.plugins.config import Config
 from anygate.dialects.apisix.plugins.entries import Entry, list_written
-from anygate.dialects.apisix.plugins.traffic_split import SplitRule, TrafficSplitConfig
+from anygate.dialects.apisix.plugins.traffic.traffic_split import SplitRule, TrafficSplitConfig
 from anygate.dialects.apisix.sources import read_sources
+from anygate.dialects.apisix.treatment import Scheme
 from anygate.manifests.faults import report_faults
 from anygate.manifests.kind import Node
 from anygate.model.route import BackendTarget, StreamRoute
@@ -123,7 +124,7 @@ def _read_targets(
         if one.upstream is None:
             shares += [(target, Fraction(one.weight * target.weight, total or 1)) for target in route.targets]
             continue
-        fallback: Any = rule.protocol.lower()
+        fallback: Scheme = "tcp" if rule.protocol == "TCP" else "udp"
         name = read_inline(context, nodes, entry.owner, one.upstream, (*place, "upstream"), fallback)
         if isinstance(name, Fault):
             return name

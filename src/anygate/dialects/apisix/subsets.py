@@ -22,7 +22,8 @@ def keep_subset(
     slices = context.index.endpoint_slices(service.namespace, service.name)
     labelled = [one for one in slices if any(label in one.manifest.labels for label in subset.labels)]
     if not labelled:
-        return f"no EndpointSlice of {service.ref} tells which endpoints have the labels of the subset {name}"
+        text = f"no EndpointSlice of {service.ref} has the labels of the subset {name}, and Pods are not looked at"
+        return f"{text}, so all endpoints are used"
     wanted = {
         address
         for one in labelled

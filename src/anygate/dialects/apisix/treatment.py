@@ -1,6 +1,5 @@
 """How nodes are talked to: what an ApisixUpstream, or the port of a Service, says besides where they are."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +7,10 @@ from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.certificates import read_key_pair
 from anygate.dialects.apisix.context import Context, Fault, origin
 from anygate.dialects.apisix.findings import APPROXIMATED, NOT_HONOURED, UNVERIFIED
+from anygate.dialects.apisix.hashing import SOURCE, read_hashing
 from anygate.dialects.apisix.health import read_active, read_passive
 from anygate.dialects.apisix.kinds.apisixupstream import LoadBalancer, UpstreamSettings
 from anygate.dialects.apisix.kinds.values import Timeouts
-from anygate.dialects.apisix.plugins.consumers import CALLER
 from anygate.manifests.kind import Kind
 from anygate.model.backend import Connection, LoadBalancing
 from anygate.model.edit import Rewrite
@@ -30,8 +29,6 @@ _PROTOCOLS = {
     "tls": "tcp",
     "udp": "udp",
 }
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
-_SOURCE = HashPolicy(kind="source_ip")
 
 
 @dataclass(frozen=True)
@@ -134,31 +131,8 @@ def _read_balancing(context: Context, item: Kind, wanted: LoadBalancer | None, p
 def _read_hashing(context: Context, item: Kind, wanted: LoadBalancer | None, path: FieldPath) -> tuple[HashPolicy, ...]:
     if wanted is None or wanted.type != "chash":
         return ()
-    if wanted.hash_on == "header":
-        return (HashPolicy(kind="header", name=wanted.key.removeprefix("http_").replace("_", "-")),)
-    if wanted.hash_on == "cookie":
-        return (HashPolicy(kind="cookie", name=wanted.key.removeprefix("cookie_")),)
-    if wanted.hash_on == "consumer":
-        return (HashPolicy(kind="header", name=CALLER),)
-    names = _VARIABLE.findall(wanted.key) if wanted.hash_on == "vars_combinations" else [wanted.key or "remote_addr"]
-    found = [_hash_variable(name) for name in names]
-    if not found or None in found:
+    found = read_hashing(wanted.hash_on, wanted.key)
+    if not found:
         text = f"requests are told apart by the client's address: nothing tells {wanted.key} when a node is chosen"
         context.note(APPROXIMATED, text, item, (*path, "key"))
-        return (_SOURCE,)
-    return tuple(one for one in found if one is not None)
-
-
-def _hash_variable(name: str) -> HashPolicy | None:
-    if name == "remote_addr":
-        return _SOURCE
-    if name in ("uri", "request_uri"):
-        return HashPolicy(kind="header", name=":path")
-    if name in ("host", "http_host"):
-        return HashPolicy(kind="header", name=":authority")
-    kind, _, rest = name.partition("_")
-    if kind == "arg" and rest:
-        return HashPolicy(kind="query", name=rest)
-    if kind == "cookie" and rest:
-        return HashPolicy(kind="cookie", name=rest)
-    return HashPolicy(kind="header", name=rest.replace("_", "-")) if kind == "http" and rest else None
+    return found or (SOURCE,)

@@ -31,6 +31,7 @@ _HOST: TypeAdapter[str] = TypeAdapter(Host)
 _PATH: TypeAdapter[str] = TypeAdapter(Path)
 _NETWORK: TypeAdapter[str] = TypeAdapter(Network)
 _EXPRESSION: TypeAdapter[Expression] = TypeAdapter(Expression)
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _EVERY_PATH = "*"
 """Behind all paths that are known: its stem is shorter than theirs."""
 
@@ -93,7 +94,9 @@ def _close_ingress(manifest: Manifest) -> Iterator[HttpRoute]:
             text = path.get("path") if isinstance(path, dict) else ""
             match = None
             if text is None or (isinstance(text, str) and text.startswith("/")):
-                match = match_path(text, str(path.get("pathType")), None, use_regex=use_regex)
+                kind = path.get("pathType")
+                widest = "ImplementationSpecific" if use_regex else "Prefix"
+                match = match_path(text, kind if kind in _PATH_TYPES else widest, None, use_regex=use_regex)
             elif hosts:
                 match = RouteMatch.model_construct(paths=(_EVERY_PATH,))
             if match is not None and hosts is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
-from anygate.envoy.filters.script import script_entry, script_settings
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.envoy.refusal import CannotBuild
 from anygate.model.answers import AnswerEdit
 from anygate.model.edit import HeaderEdit
@@ -27,7 +27,7 @@ class AnswersFilter:
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entry where a rule edits answers."""
         del server
-        return [script_entry(NAME, "answers.lua")] if any(rule.answers for rule in rules) else []
+        return [script_entry(NAME, plain_script("answers.lua"))] if any(rule.answers for rule in rules) else []
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's edits."""

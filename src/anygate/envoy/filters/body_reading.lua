@@ -26,10 +26,8 @@ local function collect(text, at, steps, number, found)
 end
 
 local function in_json(text)
-  local start = find(text, "[^ \t\r\n]")
-  local close = start and members(text, start, function() end)
-  if not close or find(text, "[^ \t\r\n]", close + 1) then return nil end
-  return function(steps, found) collect(text, start, steps, 1, found) end
+  local start = whole_object(text, function() end)
+  return start and function(steps, found) collect(text, start, steps, 1, found) end
 end
 
 -- A field of a form has a name and nothing below it.
@@ -55,8 +53,8 @@ end
 
 -- The parts of multipart/form-data that are no files; nothing of a form that does not end.
 local function in_parts(text, kind)
-  local quoted, plain = string.match(kind, '[bB][oO][uU][nN][dD][aA][rR][yY]="([^"]+)"'),
-    string.match(kind, "[bB][oO][uU][nN][dD][aA][rR][yY]=([^;%s]+)")
+  local quoted, plain = string.match(kind, '[;%s][bB][oO][uU][nN][dD][aA][rR][yY]="([^"]+)"'),
+    string.match(kind, "[;%s][bB][oO][uU][nN][dD][aA][rR][yY]=([^;%s]+)")
   local boundary = quoted or plain
   if not boundary then return nil end
   text = "\r\n" .. text
@@ -78,6 +76,7 @@ local function in_parts(text, kind)
   return nil
 end
 
+-- What finds values in the body, whether it is a URL-encoded form, and whether it is too long to be looked at.
 local function open_body(handle)
   local headers = handle:headers()
   local kind = headers:get("content-type") or ""
@@ -87,10 +86,11 @@ local function open_body(handle)
   local is_parted = find(lower, "multipart/form-data", 1, true)
   if not (is_json or is_form or is_parted) then return nil end
   -- What is not there is no value at all, not even nil.
-  if (tonumber(headers:get("content-length") or "") or 0) > $LONGEST then return nil end
+  if (tonumber(headers:get("content-length") or "") or 0) > $LONGEST then return nil, false, true end
   local body = handle:body()
   local length = body and body:length() or 0
   if length == 0 then return nil end
+  if length > $LONGEST then return nil, false, true end
   local text = body:getBytes(0, length)
   if is_json then return in_json(text), false end
   if is_form then return in_form(text), true end
@@ -100,7 +100,8 @@ end
 function envoy_on_request(handle)
   local paths = handle:filterContext():get("paths")
   if not paths then return end
-  local search, is_form = open_body(handle)
+  local search, is_form, is_too_long = open_body(handle)
+  if is_too_long then return handle:respond({ [":status"] = "413" }, "Payload Too Large") end
   local metadata = handle:streamInfo():dynamicMetadata()
   for _, path in ipairs(search and paths or {}) do
     local found = {}

@@ -1,16 +1,13 @@
 """What stands in the bodies of requests, put where routes can ask for it."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
 
-from anygate.envoy.api import build
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable
+from anygate.envoy.filters.script import json_script, script_entry, script_settings
 from anygate.envoy.names import BODY, BODY_READ
-from anygate.envoy.upstream.lua import load_script
 from anygate.model.body_paths import FORM, read_steps
 from anygate.model.body_rows import asked_names, asks_for_bodies
 from anygate.model.listener import Server
@@ -18,18 +15,15 @@ from anygate.model.route import HttpRule
 
 NAME = "anygate/body"
 LONGEST_BODY = 1_048_576
-"""How many bytes of a body are looked at; in one that says it is longer nothing is found."""
-
-_LUA = "envoy.extensions.filters.http.lua.v3"
-_SOURCE = "body"
-_SCRIPT = Path(__file__).with_name("body_reading.lua")
+"""How many bytes a body may have that is looked at. A longer one is refused: if nothing were found in it, whoever makes
+one long enough would choose the rule by which it goes."""
 
 
 class BodyReadingFilter:
     """One entry, a script: what it finds it writes into the dynamic metadata, and has the route table asked again.
 
-    Tried on Envoy 1.40: whatever comes after it runs for the final route, with that one's settings. A body without a
-    content-length that is longer than the listener's buffer is answered with 413.
+    Tried on Envoy 1.40: whatever comes after it runs for the final route, with that one's settings. A body that is
+    longer than the listener's buffer is answered with 413, as the script answers it.
     """
 
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
@@ -37,8 +31,8 @@ class BodyReadingFilter:
         del server
         if not asks_for_bodies(rules):
             return []
-        script = build(f"{_LUA}.Lua", source_codes={_SOURCE: {"inline_string": _script()}})
-        return [ChainEntry(NAME, script, disabled=True, inert=True)]
+        text = json_script("body_reading.lua", NAMESPACE=BODY, READ=BODY_READ, LONGEST=str(LONGEST_BODY))
+        return [script_entry(NAME, text)]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return what has other rows that stand before a rule with such conditions turn the entry on."""
@@ -54,14 +48,5 @@ def reading_entries(rules: Iterable[HttpRule], optional: Iterable[str]) -> dict[
         assert steps is not None
         paths.append({"name": name, "steps": list(steps), "form": name.startswith(FORM)})
     found: dict[str, Message] = {name: enable() for name in sorted(set(optional))}
-    found[NAME] = build(f"{_LUA}.LuaPerRoute", name=_SOURCE, filter_context={"paths": paths})
+    found[NAME] = script_settings({"paths": paths})
     return found
-
-
-@cache
-def _script() -> str:
-    named = {"NAMESPACE": BODY, "READ": BODY_READ, "LONGEST": str(LONGEST_BODY)}
-    text = load_script(_SCRIPT)
-    for name, value in named.items():
-        text = text.replace(f"${name}", value)
-    return text

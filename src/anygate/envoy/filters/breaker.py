@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, label
-from anygate.envoy.filters.script import script_entry, script_settings
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.model.listener import Server
 from anygate.model.route import HttpRule
 
@@ -18,7 +18,7 @@ class BreakerFilter:
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entry where a rule has a breaker."""
         del server
-        return [script_entry(NAME, "breaker.lua")] if any(rule.breaker for rule in rules) else []
+        return [script_entry(NAME, plain_script("breaker.lua"))] if any(rule.breaker for rule in rules) else []
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's breaker."""

@@ -19,6 +19,9 @@ NAME = "anygate/caller"
 ID_HEADER = "x-anygate-id-token"
 """Where the login leaves the ID token for this filter, which takes it off again."""
 
+_TOKEN_NAME, _KEY_NAME = "x-anygate-token-name", "x-anygate-key-name"
+"""Where the names stand of whom a token and a key are, until it is known whether both are somebody's."""
+
 _MUTATION = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 _CLAIMS = f"request.headers['{ID_HEADER}'].split('.')[1].replace('-', '+').replace('_', '/')"
 _WRITTEN = "request.headers['authorization']"
@@ -71,7 +74,9 @@ def _name_caller(security: Security) -> Iterator[dict[str, Any]]:
     caller = security.caller
     if caller is None:
         return
-    if security.checks and (caller.users or caller.tokens):
+    key = security.api_key
+    has_key = key is not None and key.forward_header.lower() == caller.header
+    if security.checks and not has_key and (caller.users or caller.tokens):
         # The name that a check has found is not that of the credential that is looked at here.
         yield {"remove": caller.header}
     if caller.users:
@@ -82,7 +87,16 @@ def _name_caller(security: Security) -> Iterator[dict[str, Any]]:
         yield _set(caller.header, f"%CEL({{{names}}}[{found}])%")
         yield {"remove": security.basic.forward_header}
     elif caller.tokens:
-        yield _set(caller.header, "".join(f"%CEL({_token_name(caller, *one)})%" for one in caller.tokens))
+        # Of several that recognise somebody the key has the last word, given that the token is somebody's, too.
+        header = _TOKEN_NAME if has_key else caller.header
+        yield _set(header, "".join(f"%CEL({_token_name(caller, *one)})%" for one in caller.tokens))
+        if has_key:
+            found = f"request.headers[{quote(_TOKEN_NAME)}] != '' ? request.headers[{quote(caller.header)}] : ''"
+            yield _set(_KEY_NAME, f"%CEL({found})%")
+            yield {"remove": caller.header}
+            yield _set(caller.header, f"%CEL(request.headers[{quote(_KEY_NAME)}])%")
+            yield {"remove": _TOKEN_NAME}
+            yield {"remove": _KEY_NAME}
     else:
         yield _set(caller.header, f"%CEL({quote(caller.name)})%")
 

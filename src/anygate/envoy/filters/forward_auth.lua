@@ -36,6 +36,15 @@ local function build_question(handle)
   return asked, body:getBytes(0, body:length())
 end
 
+-- What the service alone may say to the backend takes the place of what the client says.
+local function pass_on(handle, found)
+  local headers = handle:headers()
+  for _, name in ipairs(handle:filterContext():get("to_backend") or {}) do
+    headers:remove(name)
+    for _, value in ipairs(values_of(found[name])) do headers:add(name, value) end
+  end
+end
+
 -- What the client is answered; nothing where the request may pass.
 local function decide(handle)
   local asked, sent = build_question(handle)
@@ -44,7 +53,7 @@ local function decide(handle)
   local found, body = handle:httpCall(context:get("cluster"), asked, sent, options)
   context = handle:filterContext()
   if not found or not found[ANSWERED] then
-    if context:get("fail_open") then return nil end
+    if context:get("fail_open") then return pass_on(handle, {}) end
     return { [":status"] = context:get("status"), ["content-type"] = context:get("content_type") }, context:get("body")
   end
   if tonumber(found[":status"]) >= 300 then
@@ -52,11 +61,7 @@ local function decide(handle)
     for _, name in ipairs(context:get("to_client") or {}) do told[name] = found[name] or told[name] end
     return told, body
   end
-  local headers = handle:headers()
-  for _, name in ipairs(context:get("to_backend") or {}) do
-    headers:remove(name)
-    for _, value in ipairs(values_of(found[name])) do headers:add(name, value) end
-  end
+  pass_on(handle, found)
 end
 
 function envoy_on_request(handle)

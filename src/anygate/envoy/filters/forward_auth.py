@@ -1,16 +1,15 @@
 """A service that is asked by a request of its own whether a request may pass."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 from google.protobuf.message import Message
 
 from anygate.envoy.api import build
 from anygate.envoy.edits import build_mutations, secrets_of
+from anygate.envoy.filters.calls import call_settings
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable, label, only
-from anygate.envoy.filters.introspection import call_settings
-from anygate.envoy.filters.script import script_entry, script_settings
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.envoy.filters.secrets import build_formatters
 from anygate.model.edit import HeaderEdit
 from anygate.model.listener import Server
@@ -20,8 +19,6 @@ from anygate.model.security import ForwardAuth
 NAME = "anygate/forward_auth"
 _TOLD = "x-anygate-told-"
 """Where the script finds what it tells the service; it takes that off before anything else sees it."""
-
-_TIMEOUT = timedelta(seconds=3)
 
 
 class ForwardAuthFilter:
@@ -37,7 +34,10 @@ class ForwardAuthFilter:
         found = list(_asked(rules))
         if not found:
             return []
-        return [*only([(one.origin, _telling_entry(one)) for one in found]), script_entry(NAME, "forward_auth.lua")]
+        return [
+            *only([(one.origin, _telling_entry(one)) for one in found]),
+            script_entry(NAME, plain_script("forward_auth.lua")),
+        ]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return whom to ask, and how."""
@@ -46,7 +46,7 @@ class ForwardAuthFilter:
         if auth is None:
             return {}
         context = {
-            **call_settings(auth.url, auth.backend, auth.timeout or _TIMEOUT, auth.origin),
+            **call_settings(auth.url, auth.backend, auth.timeout, auth.origin),
             "method": auth.method,
             "told": [name.lower() for name, _ in auth.told],
             "host_header": auth.host_header.lower(),

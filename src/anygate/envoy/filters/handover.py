@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from google.protobuf.message import Message
 
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
-from anygate.envoy.filters.script import script_entry, script_settings
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.envoy.refusal import CannotBuild
 from anygate.model.inference_rows import RESERVED
 from anygate.model.listener import Server
@@ -25,7 +25,7 @@ class HandoverFilter:
         """Return the entry where a rule hands requests over. A rule refuses these callers itself, so that on a
         connection from before the entry nobody gets past (see `HttpFilter.chain`)."""
         del server
-        return [script_entry(NAME, "handover.lua")] if hands_over(rules) else []
+        return [script_entry(NAME, plain_script("handover.lua"))] if hands_over(rules) else []
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's callers, and how the rules for them are told."""

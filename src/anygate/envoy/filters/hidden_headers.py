@@ -52,11 +52,12 @@ def _build_entry(rule: HttpRule) -> ChainEntry | None:
     edits = (split_edit(rule.request_headers).hidden, split_edit(rule.response_headers).hidden)
     if not any(edits):
         return None
-    request, response = ([] if edit is None else build_mutations(edit, rule.origin) for edit in edits)
+    request, response = edits
     secrets = (name for edit in edits for name in secrets_of(edit))
     mutations: dict[str, Any] = {
-        "request_mutations": request,
-        "response_mutations": response,
+        # What a client says must not pass for our secret, should that be lost.
+        "request_mutations": build_mutations(request, rule.origin, replaces=True) if request else [],
+        "response_mutations": build_mutations(response, rule.origin) if response else [],
         "formatters": build_formatters(secrets),
     }
     config = build("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutations=mutations)

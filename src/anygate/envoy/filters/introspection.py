@@ -1,29 +1,26 @@
 """Tokens that are looked up at the provider that has issued them (RFC 7662)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.message import Message
 
 from anygate.envoy.api import build
+from anygate.envoy.filters.calls import call_settings
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable, label, only
-from anygate.envoy.filters.script import json_script_entry, script_settings
+from anygate.envoy.filters.script import json_script, script_entry, script_settings
 from anygate.envoy.filters.secrets import build_formatters
 from anygate.envoy.refusal import CannotBuild
 from anygate.model.listener import Server
-from anygate.model.origin import Origin
 from anygate.model.route import HttpRule
 from anygate.model.security import Introspection
 from anygate.model.wording import Cause, Wording
-from anygate.urls import split_url
 
 NAME = "anygate/introspection"
 _CREDENTIAL = "x-anygate-introspection"
 """Where the script finds by what the provider knows us; it takes it off before anything else sees it."""
 
-_TIMEOUT = timedelta(seconds=3)
 _WORDS: Mapping[Cause, Wording] = MappingProxyType(
     {
         "token_missing": Wording(cause="token_missing", body="", status=401, challenge="Bearer"),
@@ -51,7 +48,7 @@ class IntrospectionFilter:
         if not found:
             return []
         credentials = only([(one.origin, _credential_entry(one)) for one in found])
-        return [*credentials, json_script_entry(NAME, "provider_calls.lua", "introspection.lua")]
+        return [*credentials, script_entry(NAME, json_script("provider_calls.lua", "introspection.lua"))]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return how tokens are looked up, and how the route refuses those that are not good."""
@@ -61,7 +58,7 @@ class IntrospectionFilter:
         if scope.server and not scope.server.http.caller_headers:
             raise CannotBuild(lookup.origin, f"clients could send {_CREDENTIAL} themselves")
         context: dict[str, Any] = {
-            **call_settings(lookup.endpoint, lookup.backend, lookup.timeout or _TIMEOUT, lookup.origin),
+            **call_settings(lookup.endpoint, lookup.backend, lookup.timeout, lookup.origin),
             "key": f"{lookup.endpoint} {lookup.credential}",
             "in_body": lookup.in_body or None,
             "headers": [name.lower() for name in lookup.headers],
@@ -75,16 +72,6 @@ class IntrospectionFilter:
             **{cause: _describe(_find_words(rule, cause)) for cause in _WORDS},
         }
         return {_credential_name(lookup): enable(), NAME: script_settings(context)}
-
-
-def call_settings(url: str, backend: str, timeout: timedelta, origin: Origin) -> dict[str, Any]:
-    """What `provider_calls.lua` wants to know of an endpoint."""
-    parts = split_url(url)
-    if not (parts.hostname and backend):
-        raise CannotBuild(origin, f"{url!r} is no URL of an endpoint")
-    path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-    host = parts.netloc.rpartition("@")[2]
-    return {"cluster": backend, "host": host, "path": path, "timeout": timeout.total_seconds() * 1000}
 
 
 def _lookups(rules: Sequence[HttpRule]) -> Iterator[Introspection]:

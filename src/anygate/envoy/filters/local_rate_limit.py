@@ -12,7 +12,7 @@ from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope, enable, la
 from anygate.envoy.filters.limit_actions import build_actions, build_entries, generic
 from anygate.model.limits import LimitRule
 from anygate.model.listener import Server
-from anygate.model.origin import Origin
+from anygate.model.origin import NOWHERE
 from anygate.model.route import HttpRule
 
 NAME = "envoy.filters.http.local_ratelimit"
@@ -42,9 +42,7 @@ class LocalRateLimitFilter:
             (limit.origin, ChainEntry(_shared_name(limit), build_limits([limit], shown), True)) for limit in shared
         ]
         if any(_limits(rule, shared=False) for rule in rules):
-            entries.append(
-                (Origin("", "", ""), ChainEntry(NAME, build(LIMIT, stat_prefix=_STATS), disabled=True, inert=True))
-            )
+            entries.append((NOWHERE, ChainEntry(NAME, build(LIMIT, stat_prefix=_STATS), disabled=True, inert=True)))
         return only(entries)
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:

@@ -1,21 +1,19 @@
 """What backends get to know of a login besides its headers: nothing of its cookies, and what the provider says."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from google.protobuf.message import Message
 
+from anygate.envoy.filters.calls import call_settings
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
-from anygate.envoy.filters.introspection import call_settings
 from anygate.envoy.filters.oidc import cookie_names
-from anygate.envoy.filters.script import json_script_entry, script_settings
+from anygate.envoy.filters.script import json_script, script_entry, script_settings
 from anygate.model.listener import Server
 from anygate.model.route import HttpRule
 from anygate.model.security import Security
 
 NAME = "anygate/login"
-_TIMEOUT = timedelta(seconds=3)
 
 
 class LoginFilter:
@@ -30,7 +28,7 @@ class LoginFilter:
         del server
         if not any(rule.security and _context(rule.security) for rule in rules):
             return []
-        return [json_script_entry(NAME, "provider_calls.lua", "login.lua")]
+        return [script_entry(NAME, json_script("provider_calls.lua", "login.lua"))]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return where the script finds what it looks for."""
@@ -45,8 +43,7 @@ def _context(security: Security) -> dict[str, Any]:
         return {}
     context: dict[str, Any] = {}
     if security.userinfo_header and oidc.userinfo_endpoint:
-        timeout = oidc.timeout or _TIMEOUT
-        context = call_settings(oidc.userinfo_endpoint, oidc.userinfo_backend, timeout, oidc.origin)
+        context = call_settings(oidc.userinfo_endpoint, oidc.userinfo_backend, oidc.timeout, oidc.origin)
         context["key"] = oidc.userinfo_endpoint
     if oidc.hides_cookies:
         context["hides"] = True

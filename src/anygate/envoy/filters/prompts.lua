@@ -1,5 +1,5 @@
 -- The prompts of requests: fills in templates, tells the guards' filter the texts to be checked, decorates messages.
--- Comes after json.lua and splicing.lua; prompts.py puts in the name of the metadata.
+-- Comes after json.lua and splicing.lua; prompts.py puts in what begins with a dollar sign.
 
 local DEEPEST = 16
 
@@ -8,14 +8,12 @@ local DEEPEST = 16
 local ONCE = { messages = true, prompt = true, input = true, instructions = true, system = true, template_name = true }
 
 local function read_body(text)
-  local start = find(text, "[^ \t\r\n]")
-  if not start then return nil end
   local known, wrong = {}, false
-  local close, any = members(text, start, function(name, first, last)
+  local start, close, any = whole_object(text, function(name, first, last)
     wrong = wrong or (known[name] ~= nil and ONCE[name] == true)
     known[name] = { first, last }
   end)
-  if wrong or not close or find(text, "[^ \t\r\n]", close + 1) then return nil end
+  if wrong or not start then return nil end
   return { members = known, close = close, any = any }
 end
 
@@ -133,7 +131,7 @@ local function tell_guards(handle, text, known, guards)
   if not good then return false end
   local metadata = handle:streamInfo():dynamicMetadata()
   for index, guard in ipairs(guards) do
-    metadata:set("NAMESPACE", tostring(index - 1), checked_text(messages, guard))
+    metadata:set("$NAMESPACE", tostring(index - 1), checked_text(messages, guard))
   end
   return true
 end

@@ -5,28 +5,24 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/lua_
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
 
 from anygate.envoy.api import build
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
+from anygate.envoy.filters.script import json_script, script_entry, script_settings
 from anygate.envoy.filters.usage import counts_plain_answers
 from anygate.envoy.names import PROMPTS
 from anygate.envoy.regex import checked_regex
-from anygate.envoy.upstream.lua import SPLICING, load_script
+from anygate.envoy.upstream.lua import SPLICING
 from anygate.model.listener import Server
 from anygate.model.prompts import PromptDecoration, PromptGuard, PromptMessage, PromptPart, Prompts, refusals_of
 from anygate.model.route import HttpRule
 
 NAME = "anygate/prompts"
 GUARD_NAME = "anygate/prompts/guard"
-_LUA = "envoy.extensions.filters.http.lua.v3"
 _RBAC = "envoy.extensions.filters.http.rbac.v3"
-_SCRIPT = Path(__file__).with_name("prompts.lua")
-_SOURCE = "prompts"
 _SYSTEM = "system"
 
 
@@ -47,9 +43,7 @@ class PromptsFilter:
         """
         found = []
         if any(rule.prompts or counts_plain_answers(rule) for rule in rules):
-            # Without a default it does nothing on a route that does not name it.
-            script = build(f"{_LUA}.Lua", source_codes={_SOURCE: {"inline_string": prompt_script()}})
-            found.append(ChainEntry(NAME, script, True, True))
+            found.append(script_entry(NAME, json_script(SPLICING, "prompts.lua", NAMESPACE=PROMPTS)))
         if server.http.caller_headers or any(rule.prompts and rule.prompts.guards for rule in rules):
             found.append(ChainEntry(GUARD_NAME, build(f"{_RBAC}.RBAC"), True, True))
         return found
@@ -61,25 +55,18 @@ class PromptsFilter:
         if prompts is None and not usage:
             return {}
         context = {**(_context(prompts) if prompts else {}), **({"usage": True} if usage else {})}
-        found = {NAME: build(f"{_LUA}.LuaPerRoute", name=_SOURCE, filter_context=context)}
+        found = {NAME: script_settings(context)}
         if prompts is not None and prompts.guards:
             found[GUARD_NAME] = build(f"{_RBAC}.RBACPerRoute", rbac={"rules": _guards(prompts.guards)})
         return found
 
 
-@cache
-def prompt_script() -> str:
-    """The whole text of the script."""
-    return load_script(SPLICING, _SCRIPT).replace("NAMESPACE", PROMPTS)
-
-
 def _context(prompts: Prompts) -> dict[str, Any]:
-    context = {
+    return {
         "templates": [{"name": one.name, "parts": [_part(part) for part in one.parts]} for one in prompts.templates],
         "guards": [{"all_roles": one.all_roles, "whole_history": one.whole_history} for one in prompts.guards],
         "decorations": [_decoration(one) for one in prompts.decorations],
     }
-    return {name: value for name, value in context.items() if value}
 
 
 def _part(part: PromptPart) -> dict[str, Any]:

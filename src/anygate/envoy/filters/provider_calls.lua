@@ -21,15 +21,12 @@ end
 -- The members of a JSON object as they are written; nothing for any other text, and for one that has a member twice:
 -- parsers differ in which one they take.
 local function read_object(text)
-  local start = find(text, "[^ \t\r\n]")
-  if not start then return nil end
   local known, twice = {}, false
-  local close = members(text, start, function(name, first, last)
+  local start = whole_object(text, function(name, first, last)
     twice = twice or known[name] ~= nil
     known[name] = sub(text, first, last)
   end)
-  if twice or not close or find(text, "[^ \t\r\n]", close + 1) then return nil end
-  return known
+  return start and not twice and known or nil
 end
 
 local function string_of(written)

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from anygate.envoy.api import build
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
-from anygate.envoy.filters.script import script_entry, script_settings
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.envoy.texts import render_text
 from anygate.model.listener import Server
 from anygate.model.request_id import RequestId
@@ -28,7 +28,7 @@ class RequestIdFilter:
         """Return the entries that some rule needs."""
         del server
         wanted = [rule.request_id for rule in rules if rule.request_id]
-        made = [script_entry(MADE, "request_id.lua")] if any(one.form != "uuid" for one in wanted) else []
+        made = [script_entry(MADE, plain_script("request_id.lua"))] if any(one.form != "uuid" for one in wanted) else []
         plain = ChainEntry(NAME, build(f"{_MUTATION}.HeaderMutation"), disabled=True, inert=True)
         return [*made, plain] if wanted else []
 

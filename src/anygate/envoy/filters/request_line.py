@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
-from anygate.envoy.filters.script import script_entry, script_settings
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.model.listener import Server
 from anygate.model.route import HttpRule
 
@@ -22,7 +22,7 @@ class RequestLineFilter:
     def chain(self, server: Server, rules: Sequence[HttpRule]) -> list[ChainEntry]:
         """Return the entry where a rule changes either."""
         del server
-        return [script_entry(NAME, "request_line.lua")] if any(map(_context, rules)) else []
+        return [script_entry(NAME, plain_script("request_line.lua"))] if any(map(_context, rules)) else []
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the route's method and query."""

@@ -19,27 +19,34 @@ _SOURCE = "script"
 _FOLDER = Path(__file__).parent
 
 
-def script_entry(name: str, file: str) -> ChainEntry:
-    """Return the entry of a script beside this file. Without a default it does nothing where a route brings nothing."""
-    return _entry(name, _load(file))
+def script_entry(name: str, text: str) -> ChainEntry:
+    """Return the entry of a script. Without a default it does nothing where a route brings nothing.
 
-
-def json_script_entry(name: str, *files: str) -> ChainEntry:
-    """Return the entry of a script that reads JSON; the last of the files has it, after others with functions."""
-    return _entry(name, load_script(*(_FOLDER / file for file in files)))
+    A script that routes brought themselves would be compiled for each of them.
+    """
+    return ChainEntry(name, build(f"{_LUA}.Lua", source_codes={_SOURCE: {"inline_string": text}}), True, True)
 
 
 def script_settings(context: Mapping[str, Any]) -> Message:
     """Return what turns a script on for one route, with what it finds in its `filterContext`."""
     known = {name: value for name, value in context.items() if value not in (None, "", [], {})}
-    settings: Message = build(f"{_LUA}.LuaPerRoute", name=_SOURCE, filter_context=known)
+    settings: Message = build(f"{_LUA}.LuaPerRoute", name=_SOURCE, filter_context=known or None)
     return settings
 
 
-def _entry(name: str, text: str) -> ChainEntry:
-    return ChainEntry(name, build(f"{_LUA}.Lua", source_codes={_SOURCE: {"inline_string": text}}), True, True)
+@cache
+def plain_script(file: str) -> str:
+    """The text of a script beside this file."""
+    return (_FOLDER / file).read_text(encoding="utf-8")
 
 
 @cache
-def _load(file: str) -> str:
-    return (_FOLDER / file).read_text(encoding="utf-8")
+def json_script(*files: str | Path, **words: str) -> str:
+    """The text of a script that reads JSON: the last of the files, after others with functions.
+
+    A word takes the place of its name with a dollar sign before it.
+    """
+    text = load_script(*(_FOLDER / file for file in files))
+    for name, word in words.items():
+        text = text.replace(f"${name}", word)
+    return text

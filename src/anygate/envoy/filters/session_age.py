@@ -1,20 +1,16 @@
 """How long sessions last where Envoy's own switch is not enough."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from google.protobuf.message import Message
 
-from anygate.envoy.api import build
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
+from anygate.envoy.filters.script import plain_script, script_entry, script_settings
 from anygate.envoy.filters.session import ages_by_script, list_attributes
 from anygate.model.listener import Server
 from anygate.model.route import HttpRule
 
 NAME = "anygate/session_age"
-_LUA = "envoy.extensions.filters.http.lua.v3"
-_SOURCE = "session_age"
-_SCRIPT = Path(__file__).with_name("session_age.lua")
 
 
 class SessionAgeFilter:
@@ -29,8 +25,7 @@ class SessionAgeFilter:
         del server
         if not any(rule.session and ages_by_script(rule.session) for rule in rules):
             return []
-        script = {"inline_string": _SCRIPT.read_text(encoding="utf-8")}
-        return [ChainEntry(NAME, build(f"{_LUA}.Lua", source_codes={_SOURCE: script}), disabled=True, inert=True)]
+        return [script_entry(NAME, plain_script("session_age.lua"))]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Return the session's name and its times in seconds."""
@@ -48,4 +43,4 @@ class SessionAgeFilter:
         for key, span in (("idle", session.idle_timeout), ("absolute", session.absolute_timeout)):
             if span is not None:
                 context[key] = span.total_seconds()
-        return {NAME: build(f"{_LUA}.LuaPerRoute", name=_SOURCE, filter_context=context)}
+        return {NAME: script_settings(context)}

@@ -1,5 +1,5 @@
 -- What a stream in OpenAI's chat format cost, as it says itself. The answer passes as it is.
--- Comes after json.lua; usage.py puts in the names of the metadata.
+-- Comes after json.lua; usage.py puts in what begins with a dollar sign.
 
 local concat = table.concat
 local NEWLINE, RETURN, TWO = 10, 13, 50
@@ -55,7 +55,7 @@ local function read_answer(handle, text, start)
   if not found.input_tokens and not found.output_tokens then return end
   found.total_tokens = (found.input_tokens or 0) + (found.output_tokens or 0)
   found.model = model and sub(model, 1, LONGEST_NAME) or ""
-  handle:streamInfo():dynamicMetadata():set("NAMESPACE", "KEY", found)
+  handle:streamInfo():dynamicMetadata():set("$NAMESPACE", "$KEY", found)
 end
 
 -- The event of which `at` is a part: where its line starts, and where it ends.

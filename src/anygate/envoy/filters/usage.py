@@ -1,15 +1,14 @@
 """How many tokens an answer cost, counted from what the provider says as the answer passes."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 from google.protobuf.message import Message
 
 from anygate.envoy.api import build
 from anygate.envoy.filters.filter import NO_SCOPE, ChainEntry, Scope
+from anygate.envoy.filters.script import json_script, script_entry, script_settings
 from anygate.envoy.names import COUNTS, USED
-from anygate.envoy.upstream.lua import load_script
 from anygate.envoy.usage_places import CHAT
 from anygate.model.inference import ModelEndpoint
 from anygate.model.limits import Expression
@@ -19,9 +18,6 @@ from anygate.model.route import Forward, HttpRule
 NAME = "anygate/usage"
 CHAT_NAME = "anygate/usage/chat"
 _PACKAGE = "envoy.extensions.filters.http.ai_protocol_manager.v3"
-_LUA = "envoy.extensions.filters.http.lua.v3"
-_SOURCE = "usage"
-_SCRIPT = Path(__file__).with_name("usage.lua")
 
 PROTOCOLS: Mapping[ModelEndpoint, str] = MappingProxyType(
     {
@@ -59,23 +55,20 @@ class UsageFilter:
         if not inference and not any(map(counts_plain_answers, rules)):
             return []
         config = build(f"{_PACKAGE}.AiProtocolManager", response_handling={"token_usage": {}})
-        # Without a default it does nothing on a route that does not name it; and routes that brought it would have to
-        # compile it each.
-        chat = build(f"{_LUA}.Lua", source_codes={_SOURCE: {"inline_string": usage_script()}})
-        found = [ChainEntry(NAME, config, True, True), ChainEntry(CHAT_NAME, chat, True, True)]
+        found = [ChainEntry(NAME, config, True, True), script_entry(CHAT_NAME, usage_script())]
         return found if inference else found[1:]
 
     def route(self, rule: HttpRule, scope: Scope = NO_SCOPE) -> dict[str, Message]:
         """Name the format in which the answers to a rule's requests say what they cost."""
         del scope
         if counts_plain_answers(rule):
-            return {CHAT_NAME: build(f"{_LUA}.LuaPerRoute", name=_SOURCE)}
+            return {CHAT_NAME: script_settings({})}
         protocol = PROTOCOLS.get(rule.inference.endpoint) if rule.inference else None
         if rule.inference is None or protocol is None or not isinstance(rule.action, Forward):
             return {}
         found = {NAME: build(f"{_PACKAGE}.AiProtocolManagerPerRoute", response={"llm_protocol": protocol})}
         if rule.inference.endpoint in CHAT:
-            found[CHAT_NAME] = build(f"{_LUA}.LuaPerRoute", name=_SOURCE)
+            found[CHAT_NAME] = script_settings({})
         return found
 
 
@@ -89,4 +82,4 @@ def counts_plain_answers(rule: HttpRule) -> bool:
 
 def usage_script() -> str:
     """The whole text of the script."""
-    return load_script(_SCRIPT).replace("NAMESPACE", USED).replace("KEY", COUNTS)
+    return json_script("usage.lua", NAMESPACE=USED, KEY=COUNTS)

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from anygate.envoy.api import build, typed, uint32
+from anygate.envoy.api import build, typed
+from anygate.envoy.bounds import build_no_bounds
 from anygate.envoy.edits import build_header_fields
 from anygate.envoy.filters.jwt import NAME as JWT_CLAIMS
 from anygate.envoy.names import MCP_GATEWAY
@@ -16,7 +17,6 @@ from anygate.providers.mcp.order import CLAIMS_HEADER, write_order
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _LEAST_REQUEST = "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest"
-_UNBOUNDED = 2**32 - 1
 
 
 def has_mcp(model: Model) -> bool:
@@ -27,7 +27,6 @@ def has_mcp(model: Model) -> bool:
 def build_mcp_cluster(sockets: tuple[str, ...]) -> Any:
     """Build the cluster of the gateway's workers. There are no bounds: each stream of notifications is a request."""
     endpoints = [{"endpoint": {"address": {"pipe": {"path": path}}}} for path in sockets]
-    bounds = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     return build(
         "envoy.config.cluster.v3.Cluster",
         name=MCP_GATEWAY,
@@ -37,7 +36,7 @@ def build_mcp_cluster(sockets: tuple[str, ...]) -> Any:
         load_balancing_policy={
             "policies": [{"typed_extension_config": {"name": "least_request", "typed_config": typed(_LEAST_REQUEST)}}]
         },
-        circuit_breakers={"thresholds": [{bound: uint32(_UNBOUNDED) for bound in bounds}]},
+        circuit_breakers=build_no_bounds(),
         typed_extension_protocol_options={
             _OPTIONS: typed(_OPTIONS, explicit_http_config={"http_protocol_options": {}})
         },

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from anygate.envoy.api import build, typed, uint32
+from anygate.envoy.api import build, typed
+from anygate.envoy.bounds import build_no_bounds
 from anygate.envoy.names import adapter_cluster_name
 from anygate.envoy.origins import build_origin
 from anygate.envoy.upstream.chain import build_adapter_chain
@@ -14,7 +15,6 @@ from anygate.model.route import Forward
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _LEAST_REQUEST = "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest"
-_UNBOUNDED = 2**32 - 1
 
 
 def build_adapter_cluster(backend: Backend, sockets: tuple[str, ...], setting: Setting) -> Any:
@@ -31,7 +31,6 @@ def build_adapter_cluster(backend: Backend, sockets: tuple[str, ...], setting: S
         explicit_http_config={"http_protocol_options": {}},
         http_filters=build_adapter_chain(backend, provider, setting),
     )
-    bounds = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     name = adapter_cluster_name(backend.name)
     endpoints = [{"endpoint": {"address": {"pipe": {"path": path}}}} for path in sockets]
     return build(
@@ -46,7 +45,7 @@ def build_adapter_cluster(backend: Backend, sockets: tuple[str, ...], setting: S
                 {"typed_extension_config": {"name": "least_request", "typed_config": typed(_LEAST_REQUEST)}},
             ]
         },
-        circuit_breakers={"thresholds": [{bound: uint32(_UNBOUNDED) for bound in bounds}]},
+        circuit_breakers=build_no_bounds(),
         typed_extension_protocol_options={_OPTIONS: options},
     )
 

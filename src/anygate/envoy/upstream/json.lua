@@ -96,6 +96,15 @@ local function members(text, at, visit)
   end
 end
 
+-- As `members`, of the object that is all of a text. Returns where it begins before the rest; nothing for other texts.
+local function whole_object(text, visit)
+  local start = find(text, "[^ \t\r\n]")
+  if not start then return nil end
+  local close, any = members(text, start, visit)
+  if not close or find(text, "[^ \t\r\n]", close + 1) then return nil end
+  return start, close, any
+end
+
 -- Calls `visit(first, last)` with each element of the array at `at`. Returns its closing bracket and whether it has
 -- any element; nothing when this is no array.
 local function elements(text, at, visit)

@@ -8,12 +8,10 @@ local STATE = "anygate.header."
 -- none, and usage asked for on streams, everything else byte for byte; nothing when there is nothing to change, or when
 -- the body is no JSON object. Every one of repeated keys is changed, so that no parser finds an untouched one.
 local function rewrite_body(text, model, usage, set)
-  local start = find(text, "[^ \t\r\n]")
-  if not start then return nil end
   local wanted, met = {}, {}
   for _, one in ipairs(set or {}) do wanted[one[1]] = one[2] end
   local edits, added, options, streamed = {}, {}, {}, wanted.stream == "true"
-  local close, any = members(text, start, function(name, first, last)
+  local start, close, any = whole_object(text, function(name, first, last)
     if wanted[name] then
       met[name] = true
       edits[#edits + 1] = { first, last, wanted[name] }
@@ -25,7 +23,7 @@ local function rewrite_body(text, model, usage, set)
       options[#options + 1] = { first, last }
     end
   end)
-  if not close or find(text, "[^ \t\r\n]", close + 1) then return nil end
+  if not start then return nil end
   for _, one in ipairs(set or {}) do
     if not met[one[1]] then added[#added + 1] = '"' .. one[1] .. '":' .. one[2] end
   end

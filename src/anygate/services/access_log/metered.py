@@ -52,7 +52,7 @@ def read_metered(entry: Any) -> MeteredRequest | None:
         path=tags.get(PATH_TAG, ""),
         host=_find_host(facts.hosts, tags.get(HOST_TAG, "")),
         caller=tags.get(CALLER_TAG, ""),
-        node=tags.get(NODE_TAG, ""),
+        node=_strip_port(tags.get(NODE_TAG, "")),
         status=entry.response.response_code.value,
         source=_read_source(entry),
         request_ms=_ms(seen.duration) if seen.HasField("duration") else 0.0,
@@ -60,6 +60,12 @@ def read_metered(entry: Any) -> MeteredRequest | None:
         received=seen.downstream_wire_bytes_received,
         sent=seen.downstream_wire_bytes_sent,
     )
+
+
+def _strip_port(address: str) -> str:
+    """The address alone; the path of a Unix socket stays as it is."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]") if port.isdecimal() else address
 
 
 def _read_source(entry: Any) -> Source:

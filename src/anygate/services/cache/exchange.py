@@ -12,9 +12,8 @@ from anygate.model.cache import Part
 from anygate.services.cache.freshness import Directives, is_too_old, lifetime_of, read_directives
 from anygate.services.cache.request import Head, Request
 from anygate.services.cache.zone import Answer, Zone
+from anygate.services.ext_proc import RESPONSE, read_headers, set_header
 
-RESPONSE = "envoy.service.ext_proc.v3.ProcessingResponse"
-_OVERWRITE = 2  # OVERWRITE_IF_EXISTS_OR_ADD
 _STREAMED = 1
 _FOUND, _NO_CONTENT, _NOT_FOUND, _NOT_IN_TIME = 200, 204, 404, 504
 _CHUNK = 1024 * 1024
@@ -55,7 +54,7 @@ class Exchange:
         """Look at a part and say what Envoy is to do, in messages."""
         kind = part.WhichOneof("request")
         if kind == "request_headers":
-            self._request = Request(_pairs(part.request_headers), _attributes(part))
+            self._request = Request(read_headers(part.request_headers), _attributes(part))
             yield from self._take_request()
         elif kind == "response_headers":
             yield self._take_answer(part)
@@ -130,7 +129,7 @@ class Exchange:
         immediate = response.immediate_response
         immediate.status.code, immediate.details = status, details
         if told:
-            _set(immediate.headers, self._cache.status_header, told)
+            set_header(immediate.headers, self._cache.status_header, told.encode())
         yield response.SerializeToString()
 
     def _give(self, answer: Answer) -> Iterator[bytes]:
@@ -159,12 +158,12 @@ class Exchange:
             yield response.SerializeToString()
 
     def _take_answer(self, part: Any) -> bytes:
-        headers, ends = Head(_pairs(part.response_headers)), part.response_headers.end_of_stream
+        headers, ends = Head(read_headers(part.response_headers)), part.response_headers.end_of_stream
         response = self._response()
         mutation = response.response_headers.response.header_mutation
         mutation.SetInParent()
         if self._told:
-            _set(mutation, self._cache.status_header, self._told)
+            set_header(mutation, self._cache.status_header, self._told.encode())
         else:
             mutation.remove_headers.append(self._cache.status_header)
         if self._cache.hides_lifetime:
@@ -219,10 +218,6 @@ class Exchange:
         self.is_over = True
 
 
-def _pairs(part: Any) -> list[tuple[str, bytes]]:
-    return [(one.key, one.raw_value or one.value.encode()) for one in part.headers.headers]
-
-
 def _attributes(part: Any) -> dict[str, str]:
     """What Envoy says besides headers."""
     return {name: value.string_value for given in part.attributes.values() for name, value in given.fields.items()}
@@ -230,9 +225,3 @@ def _attributes(part: Any) -> dict[str, str]:
 
 def _encoded(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
     return ((name, value.encode()) for name, value in headers)
-
-
-def _set(mutation: Any, name: str, value: str) -> None:
-    option = mutation.set_headers.add()
-    option.header.key, option.header.raw_value = name, value.encode()
-    option.append_action = _OVERWRITE

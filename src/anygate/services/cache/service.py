@@ -10,12 +10,10 @@ from anygate.envoy.api import message
 from anygate.envoy.cache_order import ORDER_KEY, read_order
 from anygate.services.cache.exchange import Exchange
 from anygate.services.cache.zone import Zones
+from anygate.services.ext_proc import NAME, REQUEST, find_order
 
 if TYPE_CHECKING:
     import grpc
-
-NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
-_REQUEST = "envoy.service.ext_proc.v3.ProcessingRequest"
 
 
 class CacheService:
@@ -26,7 +24,7 @@ class CacheService:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._zones = Zones()
         self._clock = clock
-        self._request = message(_REQUEST)
+        self._request = message(REQUEST)
 
     def methods(self) -> "Mapping[str, grpc.RpcMethodHandler]":
         """Return the one method."""
@@ -44,9 +42,8 @@ class CacheService:
         """Follow one request. Once there is nothing more to see the call ends, and Envoy goes on by itself."""
         import grpc
 
-        given = next((value for key, value in context.invocation_metadata() if key == ORDER_KEY), "")
         try:
-            order = read_order(given)
+            order = read_order(find_order(context, ORDER_KEY))
         except msgspec.DecodeError:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no order")
             return

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from anygate.services.cache.request import Head, Request
 
 Key = tuple[str, ...]
+Variant = tuple[str, ...]
 _MOST_VARIANTS = 64
 _OVERHEAD = 1024
 """Bytes that an answer takes besides its text, roughly."""
@@ -36,9 +37,9 @@ class _Resource:
 
     def __init__(self, vary: tuple[str, ...]) -> None:
         self.vary = vary
-        self.answers: OrderedDict[tuple[str, ...], Answer] = OrderedDict()
+        self.answers: OrderedDict[Variant, Answer] = OrderedDict()
 
-    def variant(self, request: Request) -> tuple[str, ...]:
+    def variant(self, request: Request) -> Variant:
         """What tells the answer to a request from the other ones. HEAD gets the head of what GET gets."""
         method = "GET" if request.method == "HEAD" else request.method
         return (method, *map(request.get, self.vary))
@@ -63,22 +64,23 @@ class Zone:
 
     def put(self, key: Key, request: Request, answer: Answer) -> None:
         """Keep an answer, if there is room for it at all."""
-        if answer.size + sum(map(len, key)) > self.capacity:
-            return
         vary = _vary(answer.headers)
         resource = self._resources.get(key)
-        if resource is None or resource.vary != vary:
+        found = _Resource(vary) if resource is None or resource.vary != vary else resource
+        variant = found.variant(request)
+        if _size_of(variant, answer) + _length(key) > self.capacity:
+            return
+        if found is not resource:
             # What the backend varied with before tells its answers apart no more.
             self.purge(key)
-            resource = self._resources[key] = _Resource(vary)
-            self._size += sum(map(len, key))
+            self._resources[key] = found
+            self._size += _length(key)
         self._resources.move_to_end(key)
-        variant = resource.variant(request)
-        self._drop(resource, variant)
-        while len(resource.answers) >= _MOST_VARIANTS:
-            self._drop(resource, next(iter(resource.answers)))
-        resource.answers[variant] = answer
-        self._size += answer.size
+        self._drop(found, variant)
+        while len(found.answers) >= _MOST_VARIANTS:
+            self._drop(found, next(iter(found.answers)))
+        found.answers[variant] = answer
+        self._size += _size_of(variant, answer)
         while self._size > self.capacity:
             self.purge(next(iter(self._resources)))
 
@@ -87,7 +89,7 @@ class Zone:
         resource = self._resources.pop(key, None)
         if resource is None:
             return False
-        self._size -= sum(map(len, key)) + sum(answer.size for answer in resource.answers.values())
+        self._size -= _length(key) + sum(_size_of(variant, answer) for variant, answer in resource.answers.items())
         return True
 
     def reserve(self, size: int) -> bool:
@@ -101,10 +103,10 @@ class Zone:
         """Give room back that was taken."""
         self._arriving -= size
 
-    def _drop(self, resource: _Resource, variant: tuple[str, ...]) -> None:
+    def _drop(self, resource: _Resource, variant: Variant) -> None:
         found = resource.answers.pop(variant, None)
         if found is not None:
-            self._size -= found.size
+            self._size -= _size_of(variant, found)
 
 
 class Zones:
@@ -119,6 +121,15 @@ class Zones:
         if found is None or found.capacity != capacity:
             found = self._zones[name] = Zone(capacity)
         return found
+
+
+def _size_of(variant: Variant, answer: Answer) -> int:
+    """How much room an answer takes, with the values that it is found by, which clients choose."""
+    return answer.size + _length(variant)
+
+
+def _length(parts: tuple[str, ...]) -> int:
+    return sum(map(len, parts))
 
 
 def _vary(headers: Head) -> tuple[str, ...]:

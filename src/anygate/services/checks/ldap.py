@@ -12,6 +12,8 @@ from contextlib import suppress
 _VERSION, _MESSAGE, _SUCCESS = 3, 1, 0
 _SPECIAL = frozenset('"+,;<>\\=')
 _LONGEST = 65_536
+_PARTING = 0.5
+"""How long, in seconds, the other side has to hang up over TLS, too."""
 
 
 class LdapError(Exception):
@@ -29,8 +31,10 @@ async def bind(
     if not name or not password:
         return False
     try:
-        named = (host or place[0]) if tls is not None else None
-        reader, writer = await asyncio.open_connection(*place, limit=_LONGEST, ssl=tls, server_hostname=named)
+        named, parting = (host or place[0], _PARTING) if tls is not None else (None, None)
+        reader, writer = await asyncio.open_connection(
+            *place, limit=_LONGEST, ssl=tls, server_hostname=named, ssl_shutdown_timeout=parting
+        )
     except (OSError, ValueError) as problem:
         raise LdapError(_reason(problem)) from None
     try:

@@ -5,6 +5,7 @@ https://apisix.apache.org/docs/apisix/plugins/wolf-rbac/
 
 import asyncio
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -38,7 +39,11 @@ class WolfClients:
 
         verify, reached = application.verify, application.reached
         if verify not in self._clients:
-            self._clients[verify] = httpx2.AsyncClient(timeout=_PATIENCE, trust_env=False, verify=verify)
+            # It asks for many people, so what the server has one of them keep must not be sent along for another.
+            cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+            self._clients[verify] = httpx2.AsyncClient(
+                timeout=_PATIENCE, trust_env=False, verify=verify, cookies=cookies
+            )
         url = httpx2.URL(application.server + path)
         if reached is None:
             return await self._clients[verify].get(url, headers=headers)
@@ -92,7 +97,7 @@ class WolfServerCheck:
             return
         status, answer = await self._ask_server(application, parts[2], asked)
         user = answer.data.user_info if answer.data else None
-        told = _describe_user(application.header_prefix, user)
+        told = _describe_user(application, user)
         verdict.answer += [(name.lower(), value) for name, value in told.items()]
         if status != 200:
             known = {"username": user.username, "nickname": user.nickname or user.username} if user else {}
@@ -100,7 +105,7 @@ class WolfServerCheck:
             verdict.add(Refused(status, {name: value for name, value in words.items() if value is not None}))
             return
         # What clients say of themselves in these headers must not reach the backend.
-        removed = tuple(name for name in _names(application.header_prefix) if name not in told)
+        removed = tuple(name for name in application.user_headers if name not in told)
         verdict.add(Passed({**told, self._settings.header: application.caller}, removed))
 
     async def _ask_server(self, application: WolfApplication, token: str, asked: Asked) -> tuple[int, _Answer]:
@@ -150,16 +155,12 @@ def _read(status: int, content: bytes) -> tuple[int, _Answer]:
         return (_FIRST_FAILURE if status == 200 else status), _Answer(reason=_UNSEEN)
 
 
-def _names(prefix: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}{name}" for name in ("UserId", "Username", "Nickname"))
-
-
-def _describe_user(prefix: str, user: _User | None) -> dict[str, str]:
+def _describe_user(application: WolfApplication, user: _User | None) -> dict[str, str]:
     """What backends and clients are told about a user."""
     if user is None:
         return {}
     values: tuple[Any, ...] = (user.id, user.username, user.nickname or user.username)
-    told = {name: str(value) for name, value in zip(_names(prefix), values, strict=True) if value is not None}
+    told = {name: str(value) for name, value in zip(application.user_headers, values, strict=True) if value is not None}
     # A name that people give themselves may hold anything.
     coded = {name for name, value in told.items() if name.endswith("Nickname") or not _is_plain(value)}
     return {name: quote(value, safe="") if name in coded else value for name, value in told.items()}

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from anygate.envoy.api import message
+from anygate.services.ext_proc import RESPONSE, read_headers, set_header
 from anygate.services.wasm.engine import PluginError, Plugins
 from anygate.services.wasm.host import Headers, Visit
 from anygate.wasm.inspection import HOOKS
 from anygate.wasm.order import Order, PluginCall
 
-RESPONSE = "envoy.service.ext_proc.v3.ProcessingResponse"
 _REQUEST_HOOK, _RESPONSE_HOOK, _CHUNK_HOOK = HOOKS["onRequest"], HOOKS["onResponse"], HOOKS["onStreamChunk"]
-_OVERWRITE = 2  # OVERWRITE_IF_EXISTS_OR_ADD
 _REFUSED, _FAILED = 403, 503
 
 
@@ -44,13 +43,13 @@ class Exchange:
         """Show a part to plugins and return what Envoy is to do, as a message; may take as long as plugins may."""
         kind = part.WhichOneof("request")
         if kind == "request_headers":
-            self._request = _read_headers(part.request_headers)
+            self._request = Headers(read_headers(part.request_headers))
             late = _REQUEST_HOOK in self._order.bodies and not part.request_headers.end_of_stream
             return self._say(kind, None if late else self._call(_REQUEST_HOOK, self._request, b""), self._request)
         if kind == "request_body":
             return self._say(kind, self._call(_REQUEST_HOOK, self._request, part.request_body.body), self._request)
         if kind == "response_headers":
-            self._answer = _read_headers(part.response_headers)
+            self._answer = Headers(read_headers(part.response_headers))
             late = self._waits_for_answer and not part.response_headers.end_of_stream
             return self._say(kind, None if late else self._call(_RESPONSE_HOOK, self._answer, b""), self._answer)
         if kind == "response_body":
@@ -104,12 +103,6 @@ class Exchange:
         found = getattr(response, kind)
         if headers is not None and headers.changed:
             for name, value in headers.changed.items():
-                option = found.response.header_mutation.set_headers.add()
-                option.header.key, option.header.raw_value = name, value
-                option.append_action = _OVERWRITE
+                set_header(found.response.header_mutation, name, value)
         found.SetInParent()
         return bytes(response.SerializeToString())
-
-
-def _read_headers(part: Any) -> Headers:
-    return Headers([(one.key, one.raw_value or one.value.encode()) for one in part.headers.headers])

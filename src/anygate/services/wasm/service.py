@@ -10,6 +10,7 @@ import msgspec
 
 from anygate.envoy.api import message
 from anygate.services.complaints import Complaints
+from anygate.services.ext_proc import NAME, REQUEST, find_order
 from anygate.services.wasm.engine import Plugins
 from anygate.services.wasm.exchange import Exchange
 from anygate.wasm.order import ORDER_KEY, read_order
@@ -17,8 +18,6 @@ from anygate.wasm.order import ORDER_KEY, read_order
 if TYPE_CHECKING:
     import grpc
 
-NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
-_REQUEST = "envoy.service.ext_proc.v3.ProcessingRequest"
 _THREADS = 16
 
 
@@ -30,7 +29,7 @@ class SandboxService:
     def __init__(self, folder: Path) -> None:
         self._plugins = Plugins(folder)
         self._threads = ThreadPoolExecutor(_THREADS, "wasm")
-        self._request = message(_REQUEST)
+        self._request = message(REQUEST)
         self._complaints = Complaints()
 
     def methods(self) -> "Mapping[str, grpc.RpcMethodHandler]":
@@ -49,9 +48,8 @@ class SandboxService:
     async def _process(self, parts: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         import grpc
 
-        given = next((value for key, value in context.invocation_metadata() if key == ORDER_KEY), "")
         try:
-            exchange = Exchange(self._plugins, read_order(given), self._tell)
+            exchange = Exchange(self._plugins, read_order(find_order(context, ORDER_KEY)), self._tell)
         except msgspec.DecodeError:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no order")
             return

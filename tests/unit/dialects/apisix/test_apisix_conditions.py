@@ -154,7 +154,8 @@ def test_what_can_be_read_of_conditions_is_left_of_them() -> None:
 def test_vars_say_the_same_in_other_words() -> None:
     one = ValueMatch(name="a", value="1")
     other = ValueMatch(name="b", kind="regex", value="x|y", invert=True)
-    assert read_vars([["arg_a", "==", 1], ["arg_b", "!", "in", ["x", "y"]]]) == Conditions(query=(one, other))
+    found = read_vars([["arg_a", "==", 1], ["http_b", "!", "in", ["x", "y"]]])
+    assert found == Conditions(query=(one,), headers=(other,))
     assert read_alternatives([[["arg_a", "==", "1"]], [["arg_a", "==", "1"]]]) == (Conditions(query=(one,)),) * 2
     assert read_alternatives(["OR", ["arg_a", "==", "1"]]) == (Conditions(query=(one,)),)
     assert read_alternatives([["arg_a", "==", "1"]]) == (Conditions(query=(one,)),)
@@ -180,3 +181,34 @@ def test_vars_that_are_none_are_told(written: object) -> None:
 def test_conditions_never_widen_where_connections_may_come_from(route, plugin, left):
     match = HttpMatch(origin=Origin("ApisixRoute", "x", "y"), source_cidrs=route)
     assert Conditions(source_cidrs=plugin).narrow(match).source_cidrs == left
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept_out", "let_in"),
+    [
+        ("^v.x$", ["vax"], ["vaxx", "avax", "v&x"]),
+        ("adm", ["adm", "an-admin"], ["ad", "a&adm"]),
+        ("^a[^b]", ["ac", "acd"], ["ab", "a&"]),
+        ("(a|b)$", ["xa", "b"], ["ax"]),
+    ],
+)
+def test_a_parameter_must_not_be_what_a_pattern_finds_between_its_own_ends(
+    pattern: str, kept_out: list[str], let_in: list[str]
+) -> None:
+    found = read_asked(Asked("arg_p", "RegexNotMatch", (pattern,)))
+    assert isinstance(found, Conditions)
+    (value,) = found.query
+    assert value.invert
+    whole = rf"[^?]*\?(?:.*&)?p={value.value}(?:&.*)?"
+    assert [text for text in kept_out if not re.fullmatch(whole, f"/a?o=1&p={text}&q=2")] == []
+    assert [text for text in let_in if re.fullmatch(whole, f"/a?p={text}")] == []
+
+
+@pytest.mark.parametrize("pattern", ["^a|b", "a|b$", "(^a|b)", r"\bword"])
+def test_a_parameter_with_anchors_inside_closes_the_rule(pattern: str) -> None:
+    assert isinstance(read_asked(Asked("arg_p", "RegexNotMatch", (pattern,))), Unread)
+
+
+def test_a_parameter_that_is_in_no_set_is_none_of_its_values() -> None:
+    found = read_asked(Asked("arg_p", "NotIn", ("a", "b")))
+    assert found == Conditions(query=tuple(ValueMatch(name="p", value=one, invert=True) for one in "ab"))

@@ -180,3 +180,29 @@ def test_a_rule_that_cannot_be_asked_for_leaves_the_others_of_its_object() -> No
     conditions: Any = outcome.status["conditions"]
     assert [one["type"] for one in conditions] == ["Accepted", "PartiallyInvalid"]
     assert isinstance(items(result)[0].action, Forward)
+
+
+def test_an_upstream_that_is_not_valid_is_told_from_one_that_is_not_there() -> None:
+    upstream = """
+    apiVersion: apisix.apache.org/v2
+    kind: ApisixUpstream
+    metadata: {name: UPSTREAM}
+    spec: {externalNodes: [{type: Domain}]}
+    """
+    rule = route("").replace("backends: [{serviceName: items, servicePort: 80}]", "upstreams: [{name: nodes}]")
+    for name, why in (("nodes", "is not valid"), ("others", "does not exist")):
+        found = compiled(rule, upstream.replace("UPSTREAM", name)).diagnostics
+        assert f"ApisixUpstream default/nodes {why}" in [one.message for one in found]
+
+
+def test_a_subset_that_nothing_tells_is_named() -> None:
+    upstream = """
+    apiVersion: apisix.apache.org/v2
+    kind: ApisixUpstream
+    metadata: {name: items}
+    spec: {subsets: [{name: v1, labels: {version: v1}}]}
+    """
+    rule = route("").replace("servicePort: 80}", "servicePort: 80, subset: v1}")
+    (found,) = compiled(rule, upstream).diagnostics
+    assert found.rule == "apisix-not-honoured"
+    assert found.message.endswith("Pods are not looked at, so all endpoints are used")

@@ -81,6 +81,32 @@ def test_a_rule_of_which_nothing_can_be_read_closes_nothing(match: str) -> None:
     assert status(compiled("ApisixRoute", rule(match)), "any.test:9080/a") is None
 
 
+@pytest.mark.parametrize("kind", ["Exact", "Zrefix", "5", "null"])
+def test_a_path_of_an_ingress_may_be_of_any_type_if_it_is_of_none(kind: str) -> None:
+    port = "{service: {name: web, port: {number: x}}}"
+    path = f"{{path: /a, pathType: {kind}, backend: {port}}}"
+    spec = f"{{ingressClassName: apisix, rules: [{{http: {{paths: [{path}]}}}}]}}"
+    text = f"---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: web}}\nspec: {spec}\n"
+    result = compile_sources([SourceFile("in.yaml", HEAD + text)])
+    assert status(result, "any.test:9080/a") == 503
+    assert status(result, "any.test:9080/a/b") == (None if kind == "Exact" else 503)
+
+
+@pytest.mark.parametrize("metadata", ["", "metadata:", "metadata: x", "metadata: {name: a, annotations: [x]}"])
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("ApisixRoute", rule("{paths: ['/a']}")),
+        ("ApisixGlobalRule", "{plugins: [{name: csrf}]}"),
+        ("Ingress", "{ingressClassName: apisix, rules: [{http: {paths: [{path: /a, pathType: Exact}]}}]}"),
+    ],
+)
+def test_an_object_of_which_not_even_the_name_can_be_read_is_closed_too(kind: str, spec: str, metadata: str) -> None:
+    version = "networking.k8s.io/v1" if kind == "Ingress" else "apisix.apache.org/v2"
+    text = f"---\napiVersion: {version}\nkind: {kind}\n{metadata}\nspec: {spec}\n"
+    assert status(compile_sources([SourceFile("in.yaml", HEAD + text)]), "any.test:9080/a") == 503
+
+
 def test_a_route_of_another_class_is_somebody_elses() -> None:
     match = "{ingressClassName: nginx, http: [{name: a, match: {paths: ['/a'], methods: [get]}}]}"
     assert status(compiled("ApisixRoute", match), "any.test:9080/a") is None

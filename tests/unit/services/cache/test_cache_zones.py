@@ -120,6 +120,20 @@ def test_a_zone_is_never_fuller_than_it_may_be() -> None:
     assert (zone.purge(("49",)), zone.purge(("49",))) == (True, False)
 
 
+def test_what_clients_write_takes_room_in_a_zone() -> None:
+    zone, long = Zone(10_000), "x" * 3000
+    for number in range(50):
+        zone.put((str(number),), request(x_v=long), kept(vary="x-v"))
+    assert [zone.find((str(number),), request(x_v=long)) is not None for number in range(46, 50)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    zone.put(("large",), request(x_v=long * 4), kept(vary="x-v"))
+    assert zone.find(("large",), request(x_v=long * 4)) is None
+
+
 def test_what_was_asked_for_lately_stays() -> None:
     zone = Zone(10_000)
     for number in range(4):

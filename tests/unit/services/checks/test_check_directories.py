@@ -2,14 +2,17 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 import pytest
+import trustme
 
 from anygate.model.checks import LdapCheck
 from anygate.model.origin import Origin
@@ -164,6 +167,29 @@ def test_what_does_not_speak_ldap_lets_nobody_in(reply: bytes) -> None:
         thread.start()
         with pytest.raises(LdapError):
             asyncio.run(bind(listening.getsockname(), "cn=a", "b"))
+        thread.join()
+
+
+def test_a_directory_that_does_not_hang_up_keeps_nobody_waiting() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    taken = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"
+    is_over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with context.wrap_socket(listening.accept()[0], server_side=True) as connection:
+                connection.recv(1000)
+                connection.sendall(taken)
+                is_over.wait(60)
+
+        thread = Thread(target=serve)
+        thread.start()
+        begun = monotonic()
+        verdict = ask(listening.getsockname()[1], basic("bob:b"), tls=True)
+        assert (verdict.headers, verdict.refused) == ({USER: "id-bob"}, None)
+        assert monotonic() - begun < 5
+        is_over.set()
         thread.join()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from typing import Any
 
 import pytest
@@ -81,6 +82,7 @@ def test_the_credential_is_hidden_on_demand() -> None:
         asked(written(algorithm="none")),
         asked(written(algorithm="hmac-sha512")),
         asked(written(headers="@request-target")),
+        asked(written("Wp7DqQEm8m22h41cjeF+Z2C2/yIbg3TG6FBqXV+JAnI=", headers="@request-target date Date")),
         asked("Signature"),
     ],
 )
@@ -89,6 +91,14 @@ def test_what_is_not_signed_so_is_refused_without_saying_why(tampered: Asked) ->
     assert refused
     assert (refused.status, refused.body) == (401, '{"message":"client request can\'t be validated"}\n')
     assert ("www-authenticate", 'hmac realm="hmac"') in ask(tampered).answer
+
+
+def test_one_request_does_not_keep_all_others_waiting() -> None:
+    begun = process_time()
+    assert ask(asked(f"Signature {'a' * 60_000}")).refused
+    signed = "date " + "x-long " * 5_000
+    assert ask(asked(written(headers=signed), **{"x-long": "a" * 30_000})).refused
+    assert process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 import asyncio
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
+import msgspec
 import pytest
 
 from anygate.model.checks import WolfApplication, WolfCheck
@@ -49,6 +53,34 @@ def test_who_may_do_this_is_told_to_the_backend() -> None:
     assert dict(verdict.answer) == told
     question = {"appID": ["shop"], "resName": ["/a b/c"], "action": ["PUT"], "clientIP": ["10.0.0.9"]}
     assert server.asked == [("/wolf/rbac/access_check", question, "tok#en")]
+
+
+def test_what_the_server_has_a_caller_keep_is_not_shown_for_another() -> None:
+    application = WolfApplication(id="shop", caller="default_shop", server="")
+    seen: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("cookie", ""))
+            self.send_response(200)
+            self.send_header("set-cookie", "x-rbac-token=of-another; Path=/")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    async def run(url: str) -> None:
+        clients = WolfClients()
+        for _ in range(2):
+            await clients.get(msgspec.structs.replace(application, server=url), "/", {})
+        await clients.close()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        asyncio.run(run(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+        thread.join()
+    assert seen == ["", ""]
 
 
 def test_names_are_written_so_that_a_header_can_hold_them() -> None:

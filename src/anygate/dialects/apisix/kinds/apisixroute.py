@@ -15,7 +15,7 @@ from anygate.manifests.kind import Kind, Node
 from anygate.manifests.sequences import NonEmpty
 from anygate.manifests.violations import Violations
 
-Method = Literal["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
+Method = Literal["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PURGE", "PUT", "TRACE"]
 STREAM_PLUGINS = frozenset(("ip-restriction", "limit-conn", "mqtt-proxy", "prometheus", "syslog", "traffic-split"))
 
 

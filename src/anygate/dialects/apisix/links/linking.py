@@ -45,7 +45,9 @@ def find_component(link: Entry, component_type: str, targets: Targets) -> Compon
     if component is None:
         hint = suggest_word(name, [one.name for one in of_type] or targets.components)
         place.refuse(
-            UNKNOWN_COMPONENT, f'there is no component "{name[:60]}"', hint=hint or _list("components", of_type)
+            UNKNOWN_COMPONENT,
+            f'there is no component "{name[:60]}"',
+            hint=hint or _list("components", of_type, component_type),
         )
         return None
     if component.type == component_type:
@@ -54,7 +56,7 @@ def find_component(link: Entry, component_type: str, targets: Targets) -> Compon
         link_type = f"apisix-{component.type}"
         hint = f'did you mean the link "{link_type}"?' if str(link.value.get("link")).startswith("apisix-") else ""
         message = f'the component "{name}" is of type {component.type}, not {component_type}'
-        place.refuse(COMPONENT_TYPE, message, hint=hint or _list("components of the type", of_type))
+        place.refuse(COMPONENT_TYPE, message, hint=hint or _list("components of the type", of_type, component_type))
     return None
 
 
@@ -110,6 +112,6 @@ def _find_only(
     return None
 
 
-def _list(what: str, components: Iterable[Component]) -> str:
+def _list(what: str, components: Iterable[Component], component_type: str) -> str:
     names = ", ".join(one.name for one in components)
-    return f"{what}: {names}" if names else "add it to components"
+    return f"{what}: {names}" if names else f"add a component of type {component_type}"

@@ -21,7 +21,7 @@ def read_name(entry: Entry, rule: Rule = NAME) -> str | None:
     if found is None or _is_label(found):
         return found
     if is_placeholder(found):
-        entry.refuse(rule, f'expected a name, found the placeholder "{found[:60]}"', hint="give it its real name")
+        _refuse_placeholder(entry, rule, "a name", found)
         return None
     guess = re.sub(r"[^a-z0-9]+", "-", found.lower()).strip("-")[:63].strip("-")
     hint = f'{_LABEL_TEXT}, such as "{guess}"' if guess else _LABEL_TEXT
@@ -45,9 +45,7 @@ def read_subdomain(entry: Entry) -> str | None:
     if found is None:
         return None
     if is_placeholder(found):
-        entry.refuse(
-            SUBDOMAIN, f'expected a subdomain, found the placeholder "{found[:60]}"', hint="give it its real name"
-        )
+        _refuse_placeholder(entry, SUBDOMAIN, "a subdomain", found)
         return None
     name = found.strip().lower()
     if len(name) <= 253 and DNS_NAME.fullmatch(name) and all(len(label) <= 63 for label in name.split(".")):
@@ -55,6 +53,11 @@ def read_subdomain(entry: Entry) -> str | None:
     hint = f"{_LABEL_TEXT}; the domain is added to it"
     entry.refuse(SUBDOMAIN, f'"{found[:80]}" is not a valid subdomain', hint=hint)
     return None
+
+
+def _refuse_placeholder(entry: Entry, rule: Rule, what: str, found: str) -> None:
+    seen = f'the placeholder "{found[:60]}"' if found.strip() else "an empty text"
+    entry.refuse(rule, f"expected {what}, found {seen}", hint="give it its real name")
 
 
 def read_domain(entry: Entry) -> str | None:

@@ -4,25 +4,16 @@ What cannot be had closes the rule if it guards it, and is left out otherwise.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
-from pydantic import ValidationError
 
-from anygate.dialects.apisix.certificates import find_secret
 from anygate.dialects.apisix.closing import CLOSED, close
 from anygate.dialects.apisix.context import Context, Fault
-from anygate.dialects.apisix.expressions import Conditions, Unread
 from anygate.dialects.apisix.findings import (
     CONSUMER_PLUGIN,
     CONSUMER_PLUGIN_LATE,
     NOT_HONOURED,
-    PLUGIN_CONFIG,
-    PLUGIN_SKIPPED,
-    UNKNOWN_PLUGIN,
 )
-from anygate.dialects.apisix.kinds.apisixconsumer import ApisixConsumer
 from anygate.dialects.apisix.nodes import Nodes
 from anygate.dialects.apisix.plugins.around import Around
 from anygate.dialects.apisix.plugins.consumer_limits import limit_consumer
@@ -43,34 +34,18 @@ from anygate.dialects.apisix.plugins.consumer_rules import (
 from anygate.dialects.apisix.plugins.consumers import CHECKED_BY
 from anygate.dialects.apisix.plugins.entries import Entry
 from anygate.dialects.apisix.plugins.error_response import reword
-from anygate.dialects.apisix.plugins.meta import DECIDING, KEY, priority_of, read_filter, read_meta
-from anygate.dialects.apisix.plugins.overlay import overlay
+from anygate.dialects.apisix.plugins.meta import KEY, priority_of
 from anygate.dialects.apisix.plugins.plugin import Answered, Consumer, Plugin, Refusal, RouteIds
+from anygate.dialects.apisix.plugins.preparation import Preparation, Prepared, asked_by
 from anygate.dialects.apisix.plugins.route_ids import ids_of
 from anygate.dialects.apisix.plugins.security_findings import SECRET_SHOWN
 from anygate.dialects.apisix.plugins.shown_secrets import list_shown
-from anygate.dialects.apisix.plugins.table import PLUGINS
+from anygate.dialects.apisix.plugins.splitting import narrow_matches
 from anygate.dialects.apisix.plugins.variable_findings import VARIABLE
-from anygate.manifests.faults import report_faults
-from anygate.manifests.kind import Node
-from anygate.manifests.names import suggest_word
-from anygate.model.match import HttpMatch
 from anygate.model.route import Forward, HttpRoute, HttpRule
 
 _TOLD_TO_BROWSERS = frozenset(("openid-connect",))
 """Plugins that send browsers to log in with all that is in their configurations, except for what they hide."""
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A plugin that is known, with its configuration read, the conditions under which it runs, and what clients read
-    when it refuses them, if not its own words."""
-
-    plugin: Plugin
-    entry: Entry
-    config: Node
-    filters: tuple[Conditions, ...]
-    refusal: Any = None
 
 
 class Assembly:
@@ -82,13 +57,13 @@ class Assembly:
         self._context = context
         self._nodes = nodes
         self._consumers = consumers
-        self._prepared: dict[tuple[int, object], _Prepared | Fault | None] = {}
+        self._preparation = Preparation(context)
         self._everywhere = sorted(everywhere, key=priority_of, reverse=True)
         self.handed_over: list[HttpRoute] = []
         """The rules of consumers with plugins of their own, each as a route: they take what other rules let go of."""
         for consumer in consumers:
             for entry in consumer.plugins:
-                self._prepare(entry)
+                self._preparation.prepare(entry)
 
     def apply(self, rule: HttpRule, entries: Sequence[Entry]) -> tuple[HttpRule, ...]:
         """The rules that a rule becomes; the first that matches decides."""
@@ -109,7 +84,7 @@ class Assembly:
         rules: list[HttpRule | Answered] = [rule]
         ids = ids_of(rule)
         for entry in entries:
-            prepared = self._prepare(entry)
+            prepared = self._preparation.prepare(entry)
             if isinstance(prepared, Fault):
                 return prepared
             if prepared is None:
@@ -138,7 +113,7 @@ class Assembly:
             made = self._lay_over(rule, own, consumer, laid)
             if any(one.inference for one in (*made, *rules)):
                 text = f"{consumer.id} is not let in by rules for AI models, on which plugins of consumers cannot run"
-                self._report(Fault(CONSUMER_PLUGIN, text, laid[0].path, "put them on the routes"), laid[0])
+                self._preparation.report(Fault(CONSUMER_PLUGIN, text, laid[0].path, "put them on the routes"), laid[0])
                 kept_out.append(consumer)
                 continue
             mark = mark_of(rule, consumer)
@@ -174,8 +149,8 @@ class Assembly:
         """The rule with the limits of those consumers that it can tell."""
         for consumer in told:
             for entry in consumer.limits:
-                prepared = self._prepare(entry)
-                if not isinstance(prepared, _Prepared):
+                prepared = self._preparation.prepare(entry)
+                if not isinstance(prepared, Prepared):
                     continue
                 around = Around(self._context, self._nodes, entry, self._consumers)
                 limited = prepared.plugin.apply(prepared.config, rule, around)
@@ -188,79 +163,10 @@ class Assembly:
                 rule = limit_consumer(rule, one, consumer, replaced)
         return rule
 
-    def _prepare(self, entry: Entry) -> _Prepared | Fault | None:
-        """Read a plugin's configuration once; None means that it does not run, a fault that its rules are closed."""
-        key = (id(entry.owner), entry.path)
-        if key not in self._prepared:
-            self._prepared[key] = self._read(entry)
-        found = self._prepared[key]
-        if isinstance(found, Fault):
-            self._context.conditions.refuse_part(entry.owner.ref, found.message)
-        return found
-
-    def _read(self, entry: Entry) -> _Prepared | Fault | None:
-        meta = read_meta(self._context, entry)
-        if meta is not None and meta.disable:
-            return None
-        plugin = PLUGINS.get(entry.name)
-        if plugin is None:
-            text = f"the plugin {entry.name} is not known here: {_asked(entry)} are answered with {CLOSED}"
-            hint = suggest_word(entry.name, sorted(PLUGINS))
-            return self._report(Fault(UNKNOWN_PLUGIN, text, (*entry.path, "name"), hint), entry)
-        if meta is None:
-            return self._fail(plugin, entry, f"the _meta of {entry.name} is not valid")
-        filters = read_filter(meta)
-        if isinstance(filters, Unread):
-            text = f"when the plugin runs cannot be told: {filters.reason}"
-            fault = self._report(Fault(PLUGIN_CONFIG, text, (*entry.config_path, KEY, "filter")), entry)
-            # Where requests go, and which of them are answered here, is no less than who may send them.
-            return fault if plugin.name in DECIDING else self._fail(plugin, entry, text)
-        config = self._read_config(plugin, entry)
-        if isinstance(config, Fault):
-            return config
-        if config is None:
-            return self._fail(plugin, entry, f"the configuration of {entry.name} is not valid")
-        return _Prepared(plugin, entry, config, filters, meta.error_response)
-
-    def _read_config(self, plugin: Plugin, entry: Entry) -> Node | Fault | None:
-        config = {key: value for key, value in entry.config.items() if key != KEY}
-        secret_paths: frozenset[tuple[str, ...]] = frozenset()
-        if entry.secret:
-            secret = find_secret(self._context, entry.owner.namespace, entry.secret, (*entry.path, "secretRef"))
-            if isinstance(secret, Fault):
-                # APISIX once let requests through without the values, among them credentials.
-                closed = f"{secret.message}: {_asked(entry)} are answered with {CLOSED}"
-                return self._report(replace(secret, message=closed), entry)
-            config, secret_paths = overlay(config, secret)
-        try:
-            return plugin.config.model_validate(config)
-        except ValidationError as error:
-            faults = error.errors(include_url=False)
-        written = [one for one in faults if not _is_from_secret(one["loc"], secret_paths)]
-        report_faults(entry.owner.manifest, plugin.config, written, self._context.report, entry.config_path)
-        # What a Secret holds is not shown.
-        for one in faults:
-            if one not in written:
-                name = ".".join(map(str, one["loc"]))
-                text = f"the value that the Secret {entry.secret} has for {name} is not valid"
-                self._report(Fault(PLUGIN_CONFIG, text, (*entry.path, "secretRef")), entry)
-        return None
-
-    def _fail(self, plugin: Plugin, entry: Entry, message: str) -> Fault | None:
-        """Close the rule for want of a guard; a rule that only lacks something else runs without it."""
-        if plugin.is_guard:
-            return Fault(PLUGIN_CONFIG, message, entry.path)
-        self._skip(entry, message)
-        return None
-
-    def _skip(self, entry: Entry, message: str) -> None:
-        text = f"{entry.name} is left out: {message}"
-        self._context.note(PLUGIN_SKIPPED, text, entry.owner, (*entry.path, "name"))
-
-    def _apply_one(self, prepared: _Prepared, rule: HttpRule, ids: RouteIds) -> list[HttpRule | Answered] | Fault:
+    def _apply_one(self, prepared: Prepared, rule: HttpRule, ids: RouteIds) -> list[HttpRule | Answered] | Fault:
         plugin, entry = prepared.plugin, prepared.entry
         around = Around(self._context, self._nodes, entry, self._consumers, ids)
-        asked = narrow(rule, prepared.filters) if prepared.filters else rule
+        asked = narrow_matches(rule, prepared.filters) if prepared.filters else rule
         found = plugin.apply(prepared.config, asked, around)
         if isinstance(found, Refusal):
             return self._refuse(plugin, entry, found, rule)
@@ -278,7 +184,7 @@ class Assembly:
             text = f"whoever can ask Envoy for its configuration sees what the Secret {entry.secret} has for {key}"
             self._context.note(SECRET_SHOWN, text, entry.owner, (*entry.path, "secretRef"))
 
-    def _reword(self, prepared: _Prepared, before: HttpRule, made: HttpRule | Answered) -> HttpRule | Answered:
+    def _reword(self, prepared: Prepared, before: HttpRule, made: HttpRule | Answered) -> HttpRule | Answered:
         rule = made.rule if isinstance(made, Answered) else made
         worded = reword(before, rule, prepared.refusal)
         if worded == rule and rule != before:
@@ -292,29 +198,16 @@ class Assembly:
     ) -> list[HttpRule | Answered] | Fault:
         path = (*entry.config_path, *refusal.path)
         if plugin.is_guard:
-            text = f"{refusal.message}: {_asked(entry)} are answered with {CLOSED}"
-            return self._report(Fault(refusal.rule, text, path, refusal.hint), entry)
+            text = f"{refusal.message}: {asked_by(entry)} are answered with {CLOSED}"
+            return self._preparation.report(Fault(refusal.rule, text, path, refusal.hint), entry)
         self._note_refused(refusal, entry)
         return [rule]
 
     def _note_refused(self, refusal: Refusal, entry: Entry) -> None:
-        self._report(Fault(refusal.rule, refusal.message, (*entry.config_path, *refusal.path), refusal.hint), entry)
-        self._skip(entry, refusal.message)
-
-    def _report(self, fault: Fault, entry: Entry) -> Fault:
-        self._context.refuse_part(entry.owner, fault)
-        return fault
-
-
-def narrow(rule: HttpRule, alternatives: Sequence[Conditions]) -> HttpRule:
-    """A rule for those of its requests for which one of the alternatives holds."""
-    matches = rule.matches or (HttpMatch(origin=rule.origin),)
-    narrowed = tuple(conditions.narrow(match) for match in matches for conditions in alternatives)
-    return msgspec.structs.replace(rule, matches=narrowed)
-
-
-def _asked(entry: Entry) -> str:
-    return "requests of the consumer" if isinstance(entry.owner, ApisixConsumer) else "requests of the rule"
+        self._preparation.report(
+            Fault(refusal.rule, refusal.message, (*entry.config_path, *refusal.path), refusal.hint), entry
+        )
+        self._preparation.skip(entry, refusal.message)
 
 
 def _bare(rules: Iterable[HttpRule | Answered]) -> list[HttpRule]:
@@ -332,7 +225,3 @@ def _named(rule: HttpRule, rules: Sequence[HttpRule]) -> tuple[HttpRule, ...]:
         msgspec.structs.replace(one, name=rule.name if at == last else f"{rule.name}/{at}")
         for at, one in enumerate(rules)
     )
-
-
-def _is_from_secret(place: Sequence[object], paths: frozenset[tuple[str, ...]]) -> bool:
-    return any(tuple(map(str, place[: len(path)])) == path for path in paths)

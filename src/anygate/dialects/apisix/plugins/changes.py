@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from anygate.model.checks import Check
 from anygate.model.edit import HeaderEdit
 from anygate.model.match import HttpMatch
 from anygate.model.origin import Origin
@@ -17,6 +18,12 @@ def with_security(rule: HttpRule, origin: Origin, **fields: object) -> HttpRule:
     """The rule with some fields of its `Security`."""
     security = rule.security or Security(origin=origin)
     return msgspec.structs.replace(rule, security=msgspec.structs.replace(security, **fields))
+
+
+def with_check(rule: HttpRule, check: Check) -> HttpRule:
+    """The rule with one more check, behind those that it has."""
+    earlier = rule.security.checks if rule.security else ()
+    return with_security(rule, check.origin, checks=(*earlier, check))
 
 
 def with_denials(origin: Origin, found: Authorization | None, rows: Sequence[AuthorizationRule]) -> Authorization:

@@ -5,20 +5,13 @@ from types import MappingProxyType
 
 PRIORITIES: Mapping[str, int] = MappingProxyType(
     {
-        "real-ip": 23000,
         "client-control": 22000,
         "request-id": 12015,
-        "zipkin": 12011,
-        "skywalking": 12010,
         "opentelemetry": 12009,
         "fault-injection": 11000,
         "cors": 4000,
         "ip-restriction": 3000,
-        "ua-restriction": 2999,
-        "referer-restriction": 2990,
         "csrf": 2980,
-        "uri-blocker": 2900,
-        "request-validation": 2800,
         "openid-connect": 2599,
         "wolf-rbac": 2555,
         "ldap-auth": 2540,

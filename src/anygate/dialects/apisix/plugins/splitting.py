@@ -9,9 +9,9 @@ from anygate.diagnostics import FieldPath
 from anygate.dialects.apisix.closing import CLOSED, refuse_all
 from anygate.dialects.apisix.expressions import Conditions, Unread
 from anygate.dialects.apisix.findings import PLUGIN_CONFIG
+from anygate.dialects.apisix.plugins.changes import matches_of
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
 from anygate.model.edit import HeaderEdit
-from anygate.model.match import HttpMatch
 from anygate.model.route import HttpRule
 
 
@@ -20,9 +20,14 @@ def narrow(rule: HttpRule, name: str, alternatives: Iterable[Conditions], **chan
 
     It has the rank of the rule that it comes from, so it has to stand before it.
     """
-    matches = rule.matches or (HttpMatch(origin=rule.origin),)
-    narrower = tuple(one.narrow(match) for match in matches for one in alternatives)
-    return msgspec.structs.replace(rule, name=f"{rule.name}/{name}", matches=narrower, **changes)
+    return msgspec.structs.replace(narrow_matches(rule, alternatives), name=f"{rule.name}/{name}", **changes)
+
+
+def narrow_matches(rule: HttpRule, alternatives: Iterable[Conditions]) -> HttpRule:
+    """The rule under its own name for those requests for which one of the alternatives holds."""
+    wanted = tuple(alternatives)
+    narrower = tuple(one.narrow(match) for match in matches_of(rule) for one in wanted)
+    return msgspec.structs.replace(rule, matches=narrower)
 
 
 def close_unread(rule: HttpRule, name: str, unread: Unread, surroundings: Surroundings, path: FieldPath) -> HttpRule:

@@ -13,16 +13,17 @@ from anygate.dialects.gateway_api.write.plugins import is_fetched
 from anygate.dialects.gateway_api.write.writing import Writing
 from anygate.model.backend import Backend, LoadBalancing
 from anygate.model.edit import HeaderEdit
-from anygate.model.folded_checks import fold_checks
+from anygate.model.folded_authorization import fold_authorization
 from anygate.model.inference import Inference, Provider
 from anygate.model.listener import Stage
 from anygate.model.mcp import Mcp, McpAccess
-from anygate.model.origin import Origin
+from anygate.model.origin import NOWHERE, Origin
 from anygate.model.route import HttpRule, Timeouts
 from anygate.model.security import Security
 from anygate.model.text import Text
 
 NOT_CARRIED = {
+    "ActiveCheck.port": "endpoints are probed where requests go",
     "ActiveCheck.unhealthy_interval": "the interval of checks of what is unhealthy has no place",
     "BackendTarget.tries": "how often one backend is tried has no place",
     "BackendTarget.priority": "backends that wait for others to fail have no place in a rule",
@@ -33,12 +34,14 @@ NOT_CARRIED = {
     "EndpointGroup.priority": "endpoints of several priorities become equals",
     "EndpointGroup.weight": "the weights of groups of endpoints become their sizes",
     "HashPolicy.attributes": "the attributes of a hashed cookie have no place",
+    "HttpCheck.headers": "probes have no headers of their own",
     "HttpRule.answers": "changes to answers beyond their headers have no place",
     "HttpRule.breaker": "a breaker that answers for a failing backend has no place",
     "HttpRule.cache": "answers are not kept: every one is the backend's",
     "HttpRule.compression": "compression of answers has no place that is read here",
     "HttpRule.cors_headers": "answers to requests that name no origin have no headers for browsers, and those to "
     "others repeat it",
+    "HttpRule.hashes_targets": "a backend is chosen by chance, not by a hash; only its endpoints are",
     "HttpRule.metering": "metrics by the names of APISIX have no place; Envoy has its own",
     "HttpRule.trace": "which requests of a route are traced has no place: the EnvoyProxy of the class traces all",
     "HttpRule.request_id": "a request id of its own form has no place",
@@ -170,11 +173,10 @@ def name_losses(writing: Writing, by_guest: Collection[str] | None = None) -> No
 
     `by_guest` are the fields that a guest takes care of in the rules that it writes, None where there is no guest.
     """
-    nowhere = Origin("", "", "")
     for gateway in writing.model.gateways:
         _visit(writing, gateway, gateway.origin, by_guest)
     for backend in writing.model.backends:
-        _visit(writing, backend, backend.origin or nowhere, by_guest)
+        _visit(writing, backend, backend.origin or NOWHERE, by_guest)
 
 
 def _visit(
@@ -209,7 +211,7 @@ def _visit(
 def _without_carried(writing: Writing, node: msgspec.Struct) -> msgspec.Struct:
     """A node without what is written in other words than its own."""
     if isinstance(node, Security):
-        return fold_checks(node)
+        return fold_authorization(node)
     if isinstance(node, HttpRule):
         return msgspec.structs.replace(node, plugins=tuple(one for one in node.plugins if not is_fetched(one)))
     if isinstance(node, Backend) and (writing.members(node) or _is_even(node)):

@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 from anygate.dialects.gateway_api.write.backends import Backends
-from anygate.dialects.gateway_api.write.checks import close, is_sayable
 from anygate.dialects.gateway_api.write.connections import write_connection
 from anygate.dialects.gateway_api.write.findings import SECURITY, SETTING
+from anygate.dialects.gateway_api.write.sayable import close, is_sayable
 from anygate.dialects.gateway_api.write.words import given, span
 from anygate.dialects.gateway_api.write.writing import Writing
 from anygate.model.backend import Connection
-from anygate.model.folded_checks import fold_checks
+from anygate.model.folded_authorization import fold_authorization
 from anygate.model.security import (
     ApiKeyAuth,
     Authorization,
@@ -37,7 +37,7 @@ class SecurityWords:
     def write(self, found: Security, namespace: str) -> dict[str, Any]:
         """The settings of a policy."""
         given_as = found
-        found = fold_checks(found)
+        found = fold_authorization(found)
         if not is_sayable(found):
             # What is lost is named field by field. A policy that is refused would leave the rule open.
             return self.write(close(found), namespace)

@@ -233,12 +233,12 @@ def test_what_has_no_effect_is_named() -> None:
     assert sum(one.rule == "apisix-not-honoured" for one in report.diagnostics) == 4
 
 
-def multi(more: str = "", balancer: str = "") -> tuple[Model, Report]:
+def multi(more: str = "", balancer: str = "", first: int = 10) -> tuple[Model, Report]:
     instances = ", ".join(
         f"{{name: {name}, provider: {provider}, weight: {weight}, priority: {priority}, {KEY}}}"
         for name, provider, weight, priority in (
-            ("a", "openai", 3, 10),
-            ("b", "deepseek", 1, 10),
+            ("a", "openai", 3, first),
+            ("b", "deepseek", 1, first),
             ("c", "openai", 1, 0),
             ("idle", "openai", 0, 0),
         )
@@ -273,8 +273,25 @@ def test_a_balancer_that_reads_prompts_closes_the_rule() -> None:
     assert "apisix-guard-unsupported" in {one.rule for one in report.diagnostics}
 
 
-def test_a_hash_is_named_as_chance() -> None:
-    _, report = multi(balancer=", balancer: {algorithm: chash, hash_on: header, key: x-user}")
+def test_a_hash_chooses_an_instance() -> None:
+    model, report = multi(balancer=", balancer: {algorithm: chash, hash_on: header, key: x-user}", first=0)
+    chats = by_endpoint(model)["chat"]
+    assert chats.hashes_targets
+    assert [(one.kind, one.name) for one in chats.hash_policies] == [("header", "x-user")]
+    assert "apisix-approximated" not in {one.rule for one in report.diagnostics}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ", balancer: {algorithm: chash, hash_on: consumer}",
+        ", balancer: {algorithm: chash, key: $upstream_addr}",
+        ", fallback_strategy: http_429, balancer: {algorithm: chash, hash_on: header, key: x-user}",
+    ],
+)
+def test_a_hash_that_cannot_choose_is_named_as_chance(settings: str) -> None:
+    model, report = multi(balancer=settings, first=0)
+    assert not by_endpoint(model)["chat"].hashes_targets
     assert "apisix-approximated" in {one.rule for one in report.diagnostics}
 
 

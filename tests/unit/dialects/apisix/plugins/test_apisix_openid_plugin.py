@@ -8,7 +8,7 @@ import pytest
 
 from anygate.compiler import Result, compile_sources
 from anygate.diagnostics import SourceFile
-from anygate.dialects.apisix.plugins.openid_config import OpenIdConfig, OpenIdSession
+from anygate.dialects.apisix.plugins.security.openid_config import OpenIdConfig, OpenIdSession
 from anygate.explain.applied import describe_rule
 from anygate.model.edit import Respond
 from anygate.model.route import HttpRule

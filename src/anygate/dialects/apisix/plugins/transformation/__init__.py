@@ -1,0 +1,1 @@
+"""Other requests for backends, other answers for clients."""
