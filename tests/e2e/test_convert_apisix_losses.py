@@ -67,6 +67,7 @@ LOSSES = [
     ("error[convert-rewrite]", 6, plugin("proxy-rewrite", "uri: /new/$arg_a")),
     ("error[convert-rewrite]", 6, plugin("proxy-rewrite", "method: POST")),
     ("error[convert-rewrite]", 6, plugin("redirect", "uri: /to/$arg_a")),
+    ("error[convert-rewrite]: copies keep the path", 10, plugin("proxy-mirror", "host: 'http://a.test', path: /copy")),
     ("error[convert-condition]", 7, plugin("redirect", 'regex_uri: ["^/a", /b]')),
     ("warning[convert-setting]", 6, plugin("response-rewrite", "body: hidden")),
     ("warning[convert-setting]", 6, plugin("api-breaker", "break_response_code: 502")),

@@ -1,17 +1,15 @@
 """What a rule does with a request, as Envoy's route actions.
 
 Reference: envoy/config/route/v3/route_components.proto (RouteAction, WeightedCluster, RedirectAction,
-DirectResponseAction, RetryPolicy).
+DirectResponseAction).
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from fractions import Fraction
-from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from anygate.envoy.api import bool_value, typed, uint32
+from anygate.envoy.api import bool_value, uint32
 from anygate.envoy.edits import build_header_fields, build_path_rewrite, then
 from anygate.envoy.filters.hidden_headers import without_hidden
 from anygate.envoy.filters.secrets import build_formatters
@@ -28,21 +26,19 @@ from anygate.envoy.mcp.gateway import build_mcp_fields
 from anygate.envoy.names import UNRESOLVED, stage_name
 from anygate.envoy.quotas import without_exhausted
 from anygate.envoy.refusal import CannotBuild
+from anygate.envoy.retries import build_retry, build_times
 from anygate.envoy.stages import send_on
 from anygate.envoy.texts import literal, render_text
 from anygate.model.edit import Redirect, Respond, Rewrite
 from anygate.model.match import PathMatch
 from anygate.model.mcp import Mcp
-from anygate.model.retry import Retry
-from anygate.model.route import BackendTarget, Continue, Forward, HashPolicy, HttpRule, Mirror, Timeouts
+from anygate.model.route import BackendTarget, Continue, Forward, HashPolicy, HttpRule, Mirror
 
 _ROUTE = "envoy.config.route.v3."
 _MILLION = 1_000_000
 _TOTAL_WEIGHT = 2**32 - 1
 _FAULT = 500
 _TOO_MANY = 429
-_HOST_CHOICES = 5
-_SILENCE = timedelta(minutes=5)
 _WELL_KNOWN = {"http": 80, "https": 443}
 _REDIRECTS = {
     301: "MOVED_PERMANENTLY",
@@ -321,61 +317,6 @@ def build_mirror(mirror: Mirror) -> dict[str, Any]:
         "runtime_fraction": None if share == 1 else _fraction(share),
         "disable_shadow_host_suffix_append": True,
     }
-
-
-def build_times(timeouts: Timeouts) -> dict[str, Any]:
-    """Build the time limits of a RouteAction.
-
-    Envoy's own default of 15 s for an exchange cuts off streams and long answers, and no manifest asked for it: the
-    exchange is unlimited unless a limit is given. The silence on a stream stays limited by Envoy's 5 minutes, or by
-    the limit of the exchange if that is longer: a model may think for long before the first byte of its answer.
-    """
-    longest, silence = timeouts.max_stream, timeouts.stream_idle
-    if silence is None and timeouts.request and timeouts.request > _SILENCE:
-        silence = timeouts.request
-    return {
-        "timeout": timeouts.request or timedelta(0),
-        "idle_timeout": silence,
-        "max_stream_duration": None if longest is None else {"max_stream_duration": longest},
-    }
-
-
-def build_retry(retry: Retry | None, timeouts: Timeouts) -> dict[str, Any]:
-    """Build a RetryPolicy. Without a retry it still carries the limit for the one attempt that is made."""
-    idle = {"per_try_idle_timeout": timeouts.attempt_idle}
-    if retry is None:
-        return {"per_try_timeout": timeouts.attempt, **idle}
-    triggers = [*retry.triggers]
-    if retry.statuses and "retriable-status-codes" not in triggers:
-        triggers.append("retriable-status-codes")
-    first = retry.backoff or (timedelta(milliseconds=25) if retry.max_backoff else None)
-    return {
-        **idle,
-        "retry_on": ",".join(triggers),
-        "num_retries": uint32(retry.attempts),
-        "per_try_timeout": retry.per_try_timeout if retry.per_try_timeout is not None else timeouts.attempt,
-        "retriable_status_codes": retry.statuses,
-        "retry_back_off": None if first is None else {"base_interval": first, "max_interval": retry.max_backoff},
-        "retry_priority": _retry_priority(retry.attempts_per_priority),
-        "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": _other_host()}],
-        "host_selection_retry_max_attempts": _HOST_CHOICES,
-    }
-
-
-@cache
-def _other_host() -> Any:
-    """Choose another endpoint than the ones that failed, while there is any."""
-    return typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")
-
-
-def _retry_priority(attempts: int) -> dict[str, Any] | None:
-    """Build when the next priority is tried: after so many attempts on one, rather than when it is unhealthy."""
-    if not attempts:
-        return None
-    config = typed(
-        "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", update_frequency=attempts
-    )
-    return {"name": "envoy.retry_priorities.previous_priorities", "typed_config": config}
 
 
 def build_hash_policy(policy: HashPolicy) -> dict[str, Any]:

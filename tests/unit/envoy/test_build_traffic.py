@@ -11,8 +11,8 @@ import pytest
 from build_models import ORIGIN, backend, forward, listener, model, prefix, route, rule, server, target
 from validate import echo, free_port, get, running
 
-from anygate.envoy.actions import build_times
 from anygate.envoy.build import build
+from anygate.envoy.retries import build_times
 from anygate.model.edit import HeaderEdit, PathRewrite, Redirect, Respond, Rewrite
 from anygate.model.match import HttpMatch, PathMatch, ValueMatch
 from anygate.model.route import Timeouts

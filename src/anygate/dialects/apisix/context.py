@@ -15,6 +15,7 @@ from anygate.dialects.origins import origins_of
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind
 from anygate.model.backend import Backend
+from anygate.model.listener import Stage
 from anygate.model.origin import Origin
 from anygate.model.tls import Secret
 
@@ -44,6 +45,8 @@ class Context:
     conditions: Conditions = field(default_factory=Conditions)
     backends: dict[str, Backend] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
+    copies: dict[str, Stage] = field(default_factory=dict)
+    """Stages that copies of requests pass, by their names."""
     _ignored: set[ObjectRef] = field(default_factory=set)
 
     def __post_init__(self) -> None:

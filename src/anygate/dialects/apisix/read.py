@@ -49,7 +49,7 @@ def read(index: Index, report: Report, cache: ReadCache) -> Reading:
             origin=one,
             name="apisix",
             listeners=listeners,
-            stages=stages,
+            stages=(*stages, *(context.copies[name] for name in sorted(context.copies))),
             exporter=read_exporter(context, listeners, one),
             collector=read_collector(context, listeners, one),
         )

@@ -11,6 +11,7 @@ from anygate.dialects.apisix.plugins.entries import Entry
 from anygate.dialects.apisix.plugins.plugin import Consumer, Refusal, RouteIds
 from anygate.manifests.kind import Kind
 from anygate.model.backend import Backend
+from anygate.model.listener import Stage
 from anygate.model.tls import Secret
 
 NO_IDS = RouteIds()
@@ -45,6 +46,10 @@ class Around:
     def add_backend(self, backend: Backend) -> str:
         """Keep a backend for the model and return its name."""
         return self._context.backends.setdefault(backend.name, backend).name
+
+    def add_copies(self, stage: Stage) -> str:
+        """Keep a stage that copies of requests pass, and return its name."""
+        return self._context.copies.setdefault(stage.name, stage).name
 
     def resolve_upstream(self, spec: Any, path: FieldPath) -> str | Refusal:
         """The backend's name of an inline upstream at a field of the `config`."""

@@ -9,6 +9,7 @@ from anygate.dialects.apisix.plugins.entries import Entry
 from anygate.manifests.index import Index
 from anygate.manifests.kind import Kind, Node
 from anygate.model.backend import Backend
+from anygate.model.listener import Stage
 from anygate.model.origin import Origin
 from anygate.model.route import HttpRule
 from anygate.model.tls import Secret
@@ -75,6 +76,10 @@ class Surroundings(Protocol):
 
     def add_backend(self, backend: Backend) -> str:
         """Keep a backend for the model and return its name."""
+        ...
+
+    def add_copies(self, stage: Stage) -> str:
+        """Keep a stage that copies of requests pass, and return its name."""
         ...
 
     def resolve_upstream(self, spec: Any, path: FieldPath) -> str | Refusal:

@@ -84,7 +84,15 @@ class Filters:
             if one.backend not in self._writing.backends:
                 text = "there is no copy of requests to a backend that could not be resolved"
                 self._writing.losses.add(BACKENDS, one.origin, text)
+            elif one.stage and self._gives_path(one.stage):
+                self._writing.losses.add(REWRITE, one.origin, "copies keep the path of the request")
         return [self._mirror(one, kind, namespace) for one in found if one.backend in self._writing.backends]
+
+    def _gives_path(self, stage: str) -> bool:
+        """Whether copies get a path by a stage on their way; those for models have it from their backend."""
+        found = (one for gateway in self._writing.model.gateways for one in gateway.stages if one.name == stage)
+        rules = (rule for one in found for route in one.routes for rule in route.rules)
+        return any(rule.rewrite is not None and rule.inference is None for rule in rules)
 
     def _mirror(self, found: Mirror, kind: str, namespace: str) -> dict[str, Any]:
         made: dict[str, Any] = {"backendRef": self._backends.refer(found.backend, kind, namespace)}

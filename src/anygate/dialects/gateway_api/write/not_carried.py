@@ -119,7 +119,7 @@ HARMLESS = {
     "Certificate.chain": "Secrets are referred to where they are, and never written",
     "Certificate.key": "Secrets are referred to where they are, and never written",
     "CertificateFiles.origin": "files become a Secret that people make",
-    "Mirror.stage": "the reference to what is copied to says it",
+    "Mirror.stage": "the reference to what is copied to says it, or the path that is lost is named",
     "Continue.stage": "a rule that goes on to a stage is left out and named",
     "Endpoint.draining": "the cluster knows which endpoints are going away",
     "Expression.expression": "a limit with a cost that is worked out is named as a whole",

@@ -242,7 +242,6 @@ def test_the_others() -> None:
             "{use_real_request_uri_unsafe: true}",
             {"use_real_request_uri_unsafe": "apisix-not-honoured"},
         ),
-        ("proxy-mirror", "{host: 'http://127.0.0.1', path: /a}", {"path": "apisix-not-honoured"}),
         ("gzip", "{buffers: {number: 1}}", {"buffers": "apisix-not-honoured"}),
     ],
 )

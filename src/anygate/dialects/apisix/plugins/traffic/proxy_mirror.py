@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import Field
 
-from anygate.dialects.apisix.findings import NOT_HONOURED
 from anygate.dialects.apisix.plugins.config import Config
 from anygate.dialects.apisix.plugins.plugin import Refusal, Surroundings
-from anygate.model.route import Forward, HttpRule, Mirror
+from anygate.model.edit import PathRewrite, Rewrite
+from anygate.model.listener import Stage
+from anygate.model.route import BackendTarget, Forward, HttpRoute, HttpRule, Mirror
 
 _PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _PARTS = 100_000
@@ -27,7 +28,7 @@ class ProxyMirrorConfig(Config):
 
 
 class ProxyMirror:
-    """Envoy's own copies, which keep the path of the request."""
+    """Envoy's own copies. They have the path of the request; one of their own is made by a stage on their way."""
 
     name = "proxy-mirror"
     config = ProxyMirrorConfig
@@ -39,8 +40,6 @@ class ProxyMirror:
         """Copy some of the rule's requests."""
         if not isinstance(rule.action, Forward):
             return [rule]
-        if config.path is not None:
-            surroundings.note(NOT_HONOURED, "copies keep the path of the request", ("path",))
         url = urlsplit(config.host)
         host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
         node = f"{host}:{url.port or _PORTS[url.scheme]}"
@@ -48,8 +47,27 @@ class ProxyMirror:
         name = surroundings.resolve_upstream(upstream, ("host",))
         if isinstance(name, Refusal):
             return name
+        stage = surroundings.add_copies(_make_stage(config, config.path, name, surroundings)) if config.path else ""
         share = Fraction(round(config.sample_ratio * _PARTS), _PARTS)
         mirror = Mirror(
-            origin=surroundings.origin, backend=name, numerator=share.numerator, denominator=share.denominator
+            origin=surroundings.origin,
+            backend=name,
+            stage=stage,
+            numerator=share.numerator,
+            denominator=share.denominator,
         )
         return [msgspec.structs.replace(rule, mirrors=(*rule.mirrors, mirror))]
+
+
+def _make_stage(config: ProxyMirrorConfig, path: str, backend: str, surroundings: Surroundings) -> Stage:
+    """What gives copies their path: in place of that of the request, or in front of it."""
+    here = surroundings.origin
+    kind: Literal["full", "prefix"] = "full" if config.path_concat_mode == "replace" else "prefix"
+    rule = HttpRule(
+        origin=here,
+        name="copy",
+        action=Forward(origin=here, targets=(BackendTarget(origin=here, backend=backend),)),
+        rewrite=Rewrite(path=PathRewrite(kind=kind, value=path)),
+    )
+    name = f"apisix/copies/{here.object}#{here.path}"
+    return Stage(origin=here, name=name, routes=(HttpRoute(origin=here, name=name, rules=(rule,)),))
