@@ -1,7 +1,7 @@
 """`envoy.service.ext_proc.v3.ExternalProcessor`: gives kept answers, and keeps those of backends."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,7 +38,7 @@ class CacheService:
     async def close(self) -> None:
         """Nothing: what is kept ends with the process."""
 
-    async def _process(self, parts: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+    async def _process(self, _parts: Any, context: Any) -> None:
         """Follow one request. Once there is nothing more to see the call ends, and Envoy goes on by itself."""
         import grpc
 
@@ -50,10 +50,11 @@ class CacheService:
         zone = self._zones.get(order.cache.zone, order.cache.capacity)
         exchange = Exchange(order, zone, self._clock)
         try:
-            async for raw in parts:
+            while not exchange.is_over and (raw := await context.read()) is not grpc.aio.EOF:
                 for answer in exchange.take(self._request.FromString(raw)):
-                    yield answer
-                if exchange.is_over:
-                    return
+                    await context.write(answer)
+        except (grpc.aio.UsageError, grpc.RpcError):  # the client went away in the middle
+            return
         finally:
+            # Room for what was still to come is given back at once, however the call ends.
             exchange.close()
