@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from apisix_objects import route
 from filter_gateway import Answer, Upstream
 from running import DEADLINE, run_manifests
 from test_apisix_openid import BASICS, HTTP, WELL_KNOWN, browser, provider_of, seen
@@ -16,21 +17,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:authlib.jose module", "ignore:ge
 
 CACHE = "{name: proxy-cache, config: {cache_strategy: memory, cache_zone: memory_cache}}"
 KEYED = CACHE.replace("}}", ", cache_key: [$uri, $consumer_name]}}")
-
-
-def route(name: str, *plugins: str) -> str:
-    return f"""
----
-apiVersion: apisix.apache.org/v2
-kind: ApisixRoute
-metadata: {{name: {name}}}
-spec:
-  http:
-    - name: {name}
-      match: {{paths: ["/{name}/*"]}}
-      backends: [{{serviceName: web, servicePort: 80}}]
-      plugins: [{", ".join(plugins)}]
-"""
 
 
 def test_users_who_log_in_share_no_answers() -> None:
