@@ -1,6 +1,5 @@
 """How fetched credentials reach Envoy: tokens as secrets over SDS, keys of AWS as a file that Envoy reads again."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from anygate.envoy.upstream.files import PENDING
 from anygate.manifests.sensitive import Sensitive
 from anygate.model.inference import AwsExchange
 from anygate.model.tls import Opaque
+from anygate.private_files import replace_file
 
 
 def keys_file(folder: Path, name: str) -> Path:
@@ -89,12 +89,3 @@ def write_keys(keys: AwsKeys | None) -> bytes:
     lines = ["[default]", f"aws_access_key_id = {key_id}", f"aws_secret_access_key = {secret}"]
     lines += [f"aws_session_token = {session}"] if session else []
     return "\n".join([*lines, ""]).encode()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put content in the place of a file at one stroke; nobody but its owner may read it."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(content)
-    new.replace(path)

@@ -10,6 +10,7 @@ from anygate.diagnostics import Diagnostic, Report, SourceFile
 from anygate.envoy.snapshot import Snapshot
 from anygate.envoy.upstream.files import list_credential_files
 from anygate.model import Model
+from anygate.private_files import replace_file
 
 if TYPE_CHECKING:
     from anygate.credentials.delivery import Delivery
@@ -63,8 +64,6 @@ class Keys:
 
     def _write_files(self, model: Model) -> None:
         for file in list_credential_files(model):
-            from anygate.credentials.delivery import replace_file
-
             path = self._folder / file.name
             if not (file.stands_in and path.exists()):
                 replace_file(path, file.content.reveal())

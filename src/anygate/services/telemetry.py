@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from anygate.services.private_file import store_private
+from anygate.private_files import replace_file
 
 
 class ExporterPlace(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class Telemetry(msgspec.Struct, frozen=True):
 
 def store_telemetry(path: Path, found: Telemetry) -> None:
     """Replace the file."""
-    store_private(path, found)
+    replace_file(path, msgspec.json.encode(found))
 
 
 def load_telemetry(path: Path | None) -> Telemetry:

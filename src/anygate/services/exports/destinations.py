@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from anygate.services.private_file import store_private
+from anygate.private_files import replace_file
 
 
 class OtelDestination(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Destinations(msgspec.Struct, frozen=True):
 
 def store_destinations(path: Path, found: Mapping[str, Destinations]) -> None:
     """Replace the file."""
-    store_private(path, found)
+    replace_file(path, msgspec.json.encode(found))
 
 
 class DestinationsFile:
